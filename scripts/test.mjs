@@ -1,0 +1,96 @@
+// `npm test`: builds, fetches the pinned OpenVINO and TFLite, runs ctest and jest, and sums their results in the last line.
+//   --only native|js    one runner       --    what follows goes to jest
+//   --sanitize address|thread            the native tests under a sanitizer; address also jest on echo and on simulators
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from './build.mjs';
+import { runJest } from './jest.mjs';
+import { pythonEnv } from './python-env.mjs';
+import { clearResults, parseCtest, writeResult } from './results.mjs';
+import { main, outputOf, root } from './root.mjs';
+import { ensureOpenvino, ensureTflite, runtime } from './runtime.mjs';
+import { summarize } from './summary.mjs';
+import { checkBuildTools } from './tools.mjs';
+
+const sanitizerOptions = {
+  ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1',
+  TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
+};
+
+/** Runs ctest in a build folder and records its result under the folder's name. */
+function runCtest(name) {
+  const result = spawnSync('ctest', ['--output-on-failure', '--timeout', '300'], {
+    cwd: path.join(root, 'build', name), // not --test-dir, which CMake has only since 3.20
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...sanitizerOptions },
+  });
+  process.stdout.write(result.stdout ?? '');
+  process.stderr.write(result.stderr ?? '');
+  const parsed = parseCtest(result.stdout ?? '');
+  if (result.status !== 0 && parsed.failed.length === 0) parsed.failed.push(`ctest ended with code ${result.status}`);
+  writeResult(name, parsed);
+}
+
+async function sanitized(kind) {
+  const native = kind === 'address' ? 'native-asan' : 'native-tsan';
+  const runners = kind === 'address' ? [native, 'jest-asan', 'jest-asan-openvino'] : [native];
+  clearResults(runners);
+  await build(kind === 'address' ? ['ts', native, 'addon-asan'] : [native]);
+  runCtest(native);
+  if (kind === 'address') {
+    // node itself is not instrumented, so the sanitizer's library has to be there first; V8 leaks on exit by design.
+    const library = outputOf(process.env.CXX || 'c++', ['-print-file-name=libasan.so']).trim();
+    const env = {
+      LD_PRELOAD: fs.realpathSync(library),
+      ASAN_OPTIONS: 'detect_leaks=0',
+      EDGE_INFER_BINDING: path.join(root, 'build', 'addon-asan', 'Release', 'edge_infer.node'),
+    };
+    await ensureTflite();
+    runJest('jest-asan', ['--runInBand', '--testPathPatterns', 'echo', 'backends/tflite\\.test'], env);
+    // OpenVINO itself is not instrumented; the simulator of it is, and came with the native tests.
+    runJest(
+      'jest-asan-openvino',
+      ['--runInBand', '--testMatch', '<rootDir>/test/simulators/openvino-2022.3.simulated.ts'],
+      {
+        ...env,
+        EDGE_INFER_OPENVINO: path.join(root, 'build', native, 'libopenvino_2022_3_simulator.so'),
+        EDGE_SIMULATOR_CONTROL: path.join(root, 'build', native, 'control'),
+      },
+    );
+  }
+  return summarize(runners);
+}
+
+await main(async () => {
+  const { values, positionals } = parseArgs({
+    options: { only: { type: 'string' }, sanitize: { type: 'string' } },
+    allowPositionals: true,
+  });
+  if (values.sanitize !== undefined) return sanitized(values.sanitize);
+  const native = values.only !== 'js';
+  const js = values.only !== 'native';
+  const runners = [...(native ? ['native-tests'] : []), ...(js ? ['jest'] : [])];
+  clearResults(runners);
+  // Said at the start, not after minutes of compiling and fetching.
+  if (native) checkBuildTools({ tests: true });
+  await build(['ts']);
+  if (js) {
+    await ensureOpenvino();
+    await ensureTflite();
+    pythonEnv('test'); // here, because jest's workers would make it at the same time
+  }
+  await build(['addon']);
+  if (native) {
+    // Its headers: the declarations in api.h are compared with them.
+    await runtime('openvino');
+    // Where it is there: the simulated Edge TPU driver is tested on it.
+    if (js) await runtime('tflite');
+    await build(['native-tests']);
+    runCtest('native-tests');
+  }
+  if (js) runJest('jest', positionals);
+  return summarize(runners);
+});
