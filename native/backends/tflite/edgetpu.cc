@@ -1,0 +1,165 @@
+#include "backends/tflite/edgetpu.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backends/tflite/delegate_shim.h"
+#include "backends/tflite/edgetpu_package.h"
+#include "backends/tflite/interpreter.h"
+#include "backends/tflite/model.h"
+#include "core/device_lock.h"
+#include "core/exit_guard.h"
+
+namespace edge::tflite {
+namespace {
+
+constexpr char kPrefix[] = "edgetpu:";
+
+// One TPU for one model: its lock, and the delegates made on it.
+class EdgeTpuAccelerator final : public Accelerator {
+ public:
+  EdgeTpuAccelerator(std::shared_ptr<const EdgeTpuDriver> driver, EdgeTpu tpu, std::string id,
+                     EdgeTpuDriver::Options options)
+      : driver_(std::move(driver)), tpu_(std::move(tpu)), id_(std::move(id)), options_(std::move(options)) {
+    EdgeTpuDriver::check_options(options_);
+    lock_ = lock_device("tflite:edgetpu:" + tpu_.selector());
+  }
+
+  std::string device_id() const override { return id_; }
+
+  std::shared_ptr<Delegate> make_delegate() override {
+    auto delegate = driver_->make_delegate(tpu_, options_);
+    guard_exit();
+    if (delegate) return shim(std::move(delegate));
+    if (!is_there()) throw lost("The Edge TPU at " + tpu_.path + " is gone.", "");
+    throw Error(ErrorCode::kDeviceBusy, "The Edge TPU at " + tpu_.path + " cannot be opened.",
+                "Another program may hold it, or this user may not: `npx edge-infer doctor` tells.", "tflite");
+  }
+
+  void check(const std::vector<uint8_t>& model, bool allow_partial) const override {
+    const std::optional<int> needed = minimum_runtime_version(model);
+    if (!needed && !allow_partial) {
+      throw Error(ErrorCode::kUnsupported, "The model is not compiled for the Edge TPU: nothing of it would run there.",
+                  "Compile it with edgetpu_compiler, load it on `tflite:cpu`, or let it run on the CPU with `partial: "
+                  "'allow'`.",
+                  "tflite");
+    }
+    if (needed && driver_->runtime_version() > 0 && *needed > driver_->runtime_version()) {
+      throw Error(ErrorCode::kUnsupported,
+                  "The model was compiled for Edge TPU runtime " + std::to_string(*needed) + "; this driver is " +
+                      std::to_string(driver_->runtime_version()) + ".",
+                  "Install a newer libedgetpu, or compile the model with `--min_runtime_version " +
+                      std::to_string(driver_->runtime_version()) + "`.",
+                  "tflite", driver_->version());
+    }
+  }
+
+  Error failure(ErrorCode code, const std::string& message, const std::string& words) const override {
+    // The words of libedgetpu's USB and PCIe code, and of the TPU that does not answer any more.
+    for (const char* sign : {"Deadline exceeded", "DEADLINE_EXCEEDED", "UNAVAILABLE", "Unavailable", "transfer", "USB",
+                             "libusb", "apex", "Device lost", "device lost", "ABORTED"}) {
+      if (words.find(sign) != std::string::npos) return lost(message, words);
+    }
+    if (!is_there()) return lost(message, words);
+    return Error(code, message, "Look at the cause, the driver's own words.", "tflite", words);
+  }
+
+ private:
+  bool is_there() const {
+    const std::vector<EdgeTpu> all = driver_->devices();
+    return std::any_of(all.begin(), all.end(), [this](const EdgeTpu& one) { return one.path == tpu_.path; });
+  }
+  Error lost(const std::string& message, const std::string& words) const {
+    return Error(ErrorCode::kDeviceLost, message + " The device is lost.",
+                 "Check the stick, its cable and its power; isolated models go on when it is back.", "tflite", words);
+  }
+
+  const std::shared_ptr<const EdgeTpuDriver> driver_;
+  const EdgeTpu tpu_;
+  const std::string id_;
+  const EdgeTpuDriver::Options options_;
+  std::shared_ptr<DeviceLock> lock_;  // as long as anything of ours has the device
+};
+
+DeviceInfo describe(const Runtime& runtime, const EdgeTpuDriver& driver, const EdgeTpu& tpu, const std::string& id) {
+  DeviceInfo info;
+  info.id = id;
+  info.name = std::string("Edge TPU, ") + (tpu.usb ? "USB" : "PCIe") + " (" + tpu.selector() + "), driver runtime " +
+              std::to_string(driver.runtime_version());
+  info.type = "edgetpu";
+  info.capabilities.cancellable = runtime.api.TfLiteInterpreterCancel != nullptr;
+  info.capabilities.precisions = {"i8"};
+  info.capabilities.formats = {"tflite"};
+  info.capabilities.in_flight = 2;
+  return info;
+}
+
+class EdgeTpuDevice final : public Device {
+ public:
+  EdgeTpuDevice(std::shared_ptr<const Runtime> runtime, std::shared_ptr<const EdgeTpuDriver> driver, EdgeTpu tpu,
+                const std::string& id)
+      : runtime_(std::move(runtime)),
+        driver_(std::move(driver)),
+        tpu_(std::move(tpu)),
+        info_(describe(*runtime_, *driver_, tpu_, id)) {}
+
+  const DeviceInfo& info() const override { return info_; }
+
+  std::shared_ptr<Model> load(const ModelSource& source, const LoadOptions& options) override {
+    LoadOptions rest = options;
+    rest.properties.clear();
+    EdgeTpuDriver::Options own;
+    for (const auto& property : options.properties) {
+      (property.first == "XNNPACK" ? rest.properties : own).push_back(property);
+    }
+    return load_model(runtime_, info_, std::make_shared<EdgeTpuAccelerator>(driver_, tpu_, info_.id, std::move(own)),
+                      source, rest);
+  }
+
+ private:
+  const std::shared_ptr<const Runtime> runtime_;
+  const std::shared_ptr<const EdgeTpuDriver> driver_;
+  const EdgeTpu tpu_;
+  const DeviceInfo info_;
+};
+
+}  // namespace
+
+std::shared_ptr<const EdgeTpuDriver> EdgeTpus::driver() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!driver_) driver_ = EdgeTpuDriver::open(library_);
+  return driver_;
+}
+
+std::vector<DeviceInfo> EdgeTpus::devices() {
+  std::shared_ptr<const EdgeTpuDriver> opened;
+  try {
+    opened = driver();
+  } catch (const Error&) {
+    return {};
+  }
+  std::vector<DeviceInfo> found;
+  for (const EdgeTpu& tpu : opened->devices()) {
+    found.push_back(describe(*runtime_, *opened, tpu, kPrefix + std::to_string(found.size())));
+  }
+  return found;
+}
+
+std::shared_ptr<Device> EdgeTpus::open(const std::string& device_id) {
+  const auto opened = driver();
+  const std::vector<EdgeTpu> all = opened->devices();  // each time: a stick may come back at another port
+  const std::string wanted = device_id.substr(sizeof kPrefix - 1);
+  std::string list;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (wanted == std::to_string(i) || wanted == all[i].selector()) {
+      return std::make_shared<EdgeTpuDevice>(runtime_, opened, all[i], device_id);
+    }
+    list += (list.empty() ? "" : ", ") + std::to_string(i) + " (" + all[i].selector() + ")";
+  }
+  throw Error(ErrorCode::kUnavailable,
+              "There is no Edge TPU '" + wanted + "' here; the driver sees " + (list.empty() ? "none" : list) + ".",
+              "Plug it in, and see `npx edge-infer doctor` about its rights and, in a container, its device mapping.",
+              "tflite");
+}
+
+}  // namespace edge::tflite
