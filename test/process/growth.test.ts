@@ -1,0 +1,4 @@
+/** Long use: nothing grows. */
+import { eachCase } from './each-case';
+
+eachCase('growth');
