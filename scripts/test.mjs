@@ -16,7 +16,8 @@ import { checkBuildTools } from './tools.mjs';
 
 const sanitizerOptions = {
   ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1',
-  TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
+  // It sleeps for a second at every exit else, for races that come late; each test is a process.
+  TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=50',
 };
 
 /** Runs ctest in a build folder and records its result under the folder's name. */

@@ -54,7 +54,9 @@ std::shared_ptr<Session> Session::create(std::shared_ptr<Model> model, DeviceInf
                 "Leave `dispatch` at 'auto' or use 'lane'.");
   }
   start_reaper();
-  if (device.capabilities.host_compute && options.dispatch == Dispatch::kAuto) wake_up_ns();
+  if (device.capabilities.host_compute && options.dispatch == Dispatch::kAuto && options.wake_up_ns == 0) {
+    options.wake_up_ns = wake_up_ns();
+  }
   // Joining lanes on a lane, or freeing SDK objects on the JS thread, would deadlock or block: the reaper does it.
   return {new Session(std::move(model), std::move(device), options, std::move(allocator)),
           [](Session* session) { reap([session] { delete session; }); }};
@@ -311,7 +313,7 @@ void Session::run_here(Lock& lock, const std::shared_ptr<Slot>& slot, bool inlin
     ++stats_.completed;
     compute_.record(ended - started);
     total_.record(ended - started);
-    note_compute(ended - started, inlined);
+    inline_.note(ended - started, inlined, options_.wake_up_ns);
   }
   running_.erase(std::find(running_.begin(), running_.end(), slot));
   settle(*slot);
@@ -378,34 +380,10 @@ void Session::copy_in(Request& request, size_t index, const void* data, size_t b
 
 // --------------------------------------------------------------------------------------------------- inline or not
 
-// An inline run blocks the JS thread, so it must cost less than handing the run to a thread would. A chain of inline
-// runs settles its promises in microtasks: after half a millisecond of them one run takes a lane, so that timers and
-// I/O get their turn.
 bool Session::inline_now() const {
   if (options_.dispatch == Dispatch::kInline) return true;
-  if (options_.dispatch != Dispatch::kAuto || !device_.capabilities.host_compute) return false;
-  constexpr int kEnoughSamples = 16;
-  constexpr int64_t kInlineBudgetNs = 500'000;
-  return samples_ >= kEnoughSamples && ready_.empty() && running_.empty() &&
-         compute_mean_ns_ < static_cast<double>(known_wake_up_ns()) && inline_since_lane_ns_ < kInlineBudgetNs;
-}
-
-void Session::note_compute(int64_t nanoseconds, bool inlined) {
-  compute_mean_ns_ = samples_ == 0 ? static_cast<double>(nanoseconds)
-                                   : compute_mean_ns_ + (static_cast<double>(nanoseconds) - compute_mean_ns_) / 8;
-  if (samples_ < 1000) ++samples_;
-  if (!inlined) {
-    inline_since_lane_ns_ = 0;
-    return;
-  }
-  inline_since_lane_ns_ += nanoseconds;
-  if (nanoseconds > 4 * known_wake_up_ns()) {
-    // Twice slow: no inline runs until 1,000 more have been measured on a lane.
-    if (++slow_inline_ >= 2) {
-      slow_inline_ = 0;
-      samples_ = -1000;
-    }
-  }
+  return options_.dispatch == Dispatch::kAuto && device_.capabilities.host_compute && ready_.empty() &&
+         running_.empty() && inline_.allows(options_.wake_up_ns);
 }
 
 // ----------------------------------------------------------------------------------------------------------- lanes
@@ -626,7 +604,7 @@ void Session::finish(const std::shared_ptr<Slot>& slot, std::optional<Error> err
     }
     if (!error && started != 0) {
       compute_.record(ended - started);
-      note_compute(ended - started, false);
+      inline_.note(ended - started, false, options_.wake_up_ns);
     }
     running_.erase(std::find(running_.begin(), running_.end(), slot));
     if (sink && !error && slot->pooled_) {

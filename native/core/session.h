@@ -18,6 +18,7 @@
 #include "core/backend.h"
 #include "core/exit_guard.h"
 #include "core/histogram.h"
+#include "core/inline_policy.h"
 #include "core/timer.h"
 
 namespace edge {
@@ -31,7 +32,8 @@ struct SessionOptions {
   size_t in_flight = 0;  // 0: what the device calls optimal
   size_t queue_limit = 64;
   Dispatch dispatch = Dispatch::kAuto;
-  int spin_us = 0;  // 0: an idle lane sleeps at once
+  int spin_us = 0;         // 0: an idle lane sleeps at once
+  int64_t wake_up_ns = 0;  // 0: measured on this machine; kAuto runs inline what takes less
 };
 
 // Monotonic nanoseconds (now_ns); `told` is when JavaScript heard of the end.
@@ -195,7 +197,6 @@ class Session final : public std::enable_shared_from_this<Session>, public ExitL
   void start_lane(Lock lock);
   void claim_idle_lane();
   bool inline_now() const;
-  void note_compute(int64_t nanoseconds, bool inlined);
   void run_here(Lock& lock, const std::shared_ptr<Slot>& slot, bool inlined);
   void settle(Slot& slot);
   std::shared_ptr<Slot> take(bool for_lane);
@@ -240,10 +241,7 @@ class Session final : public std::enable_shared_from_this<Session>, public ExitL
   Histogram queued_, compute_, callback_, total_;
   std::atomic<uint64_t> bytes_copied_{0};
 
-  // Inline dispatch, decided by measurement (see inline_now).
-  double compute_mean_ns_ = 0;
-  int samples_ = 0, slow_inline_ = 0;
-  int64_t inline_since_lane_ns_ = 0;
+  InlinePolicy inline_;
 };
 
 }  // namespace edge
