@@ -2,7 +2,9 @@
  * Edge TPUs on the simulated driver (`npm run test:edgetpu`): the conformance suite in-process and isolated, and the ways
  * in which a stick fails. What computes is the model's twin on the CPU; see test/simulators/edgetpu/README.md.
  */
+import fs from 'node:fs';
 import path from 'node:path';
+import { native } from '../../lib/native.js';
 import { events, InferenceError, listBackends, loadModel, type Model } from '../../lib/index.js';
 import type { Dtype, LoadOptions, ModelSource, Shape } from '../../lib/types.js';
 import { conformance, type ConformanceBackend, type Loadable } from '../backends/conformance.js';
@@ -13,7 +15,7 @@ import { EdgeTpuSimulator } from '../support/edgetpu-simulator.js';
 import { Folder } from '../support/folder.js';
 import { addTflite, identityTflite, pairTflite } from '../support/tflite-graphs.js';
 import { numbers } from '../support/values.js';
-import { rejection, until } from '../support/wait.js';
+import { collect, rejection, until } from '../support/wait.js';
 
 const simulator = new EdgeTpuSimulator();
 const folder = new Folder();
@@ -29,6 +31,18 @@ beforeEach(plug);
 /** The host was lost and is back. */
 function isBack(model: Model): Promise<void> {
   return until(() => model.host()!.restarts > 0 && model.host()!.up, 'the host to be back');
+}
+
+/** What this process holds while every device of the model is healthy, and has run all of its requests. */
+async function heldAtRest(model: Model, fill: () => Promise<unknown>): Promise<() => Record<string, number>> {
+  plug();
+  await until(() => model.devices().every(({ state }) => state === 'healthy'), 'the devices to be healthy');
+  for (let i = 0; i < 20; i++) await fill();
+  const entries = (name: string): number => fs.readdirSync(`/proc/self/${name}`).length;
+  return () => {
+    const { requests, models, bytesHeld } = native().process();
+    return { requests, models, bytesHeld, descriptors: entries('fd'), threads: entries('task') };
+  };
 }
 
 /** What the stick cannot do (open shapes, results whose size depends on the data, long sums) is left to the CPU. */
@@ -352,7 +366,18 @@ describe('failover and pools', () => {
       return Math.floor((state / 2 ** 32) * below);
     };
     let faults = 0;
+    const frames = (values: readonly Uint8Array[]) => Promise.all(values.map((value) => model.run({ x: value })));
+    const fill = () => frames(Array.from({ length: 16 }, () => Uint8Array.of(1, 2, 3, 4)));
+    let filled = 0;
+    let early: Record<string, number> | undefined;
+    let rss = 0;
     for (let done = 0; done < rounds; done += 16) {
+      if (early === undefined && done * 10 >= rounds) {
+        early = (await heldAtRest(model, fill))();
+        collect();
+        filled = 20 * 16;
+        rss = process.memoryUsage.rss();
+      }
       if (done % between === 0) {
         const kind = kinds[random(kinds.length)]!;
         faults++;
@@ -360,14 +385,24 @@ describe('failover and pools', () => {
         simulator.devices(`usb ${usb} ${faults}`);
       }
       const values = [...Array(16).keys()].map(() => Uint8Array.from({ length: 4 }, () => random(255)));
-      const results = await Promise.all(values.map((value) => model.run({ x: value })));
+      const results = await frames(values);
       results.forEach((result, i) => {
         expect(numbers(result['y']!.data)).toEqual(numbers(values[i]!).map((value) => value + 1));
       });
     }
     const { completed, failed, aborted, timedOut } = model.statistics();
     expect({ failed, aborted, timedOut }).toEqual({ failed: 0, aborted: 0, timedOut: 0 });
-    expect(completed).toBe(16 * Math.ceil(rounds / 16));
+    expect(completed).toBe(16 * Math.ceil(rounds / 16) + filled);
+    // Nothing grows. What was lost is torn down on threads that end in their own time.
+    const held = await heldAtRest(model, fill);
+    await until(
+      () => Object.entries(held()).every(([name, count]) => count <= early![name]!),
+      `${JSON.stringify(held())} to be ${JSON.stringify(early)} again`,
+    );
+    collect();
+    const grown = (process.memoryUsage.rss() - rss) / 2 ** 20;
+    if (rounds > 2000) console.log(`${rounds} runs, ${faults} faults, ${grown.toFixed(1)} MiB more`, held());
+    expect(grown).toBeLessThan(100); // the test runner's own heap breathes
   });
 });
 
