@@ -355,55 +355,59 @@ describe('failover and pools', () => {
     expect(model.statistics()).toMatchObject({ completed: 80, failed: 0 });
   });
 
-  it('random faults: every run is answered once, with its own values', async () => {
-    const rounds = Number(process.env['EDGE_INFER_RUNS'] ?? 2000);
-    const model = await load(both, { failover: quick, isolate: { hangTimeoutMs: 500 }, queueLimit: 64 });
-    const kinds = ['fail', 'abort', 'unplug', 'hang'];
-    const between = 16 * Math.max(13, Math.floor(rounds / 16 / 200)); // restarts take their time: 200 faults are enough
-    let state = 1;
-    const random = (below: number): number => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return Math.floor((state / 2 ** 32) * below);
-    };
-    let faults = 0;
-    const frames = (values: readonly Uint8Array[]) => Promise.all(values.map((value) => model.run({ x: value })));
-    const fill = () => frames(Array.from({ length: 16 }, () => Uint8Array.of(1, 2, 3, 4)));
-    let filled = 0;
-    let early: Record<string, number> | undefined;
-    let rss = 0;
-    for (let done = 0; done < rounds; done += 16) {
-      if (early === undefined && done * 10 >= rounds) {
-        early = (await heldAtRest(model, fill))();
-        collect();
-        filled = 20 * 16;
-        rss = process.memoryUsage.rss();
+  const rounds = Number(process.env['EDGE_INFER_RUNS'] ?? 2000);
+  it(
+    'random faults: every run is answered once, with its own values',
+    async () => {
+      const model = await load(both, { failover: quick, isolate: { hangTimeoutMs: 500 }, queueLimit: 64 });
+      const kinds = ['fail', 'abort', 'unplug', 'hang'];
+      const between = 16 * Math.max(13, Math.floor(rounds / 16 / 200)); // restarts take their time: 200 faults are enough
+      let state = 1;
+      const random = (below: number): number => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return Math.floor((state / 2 ** 32) * below);
+      };
+      let faults = 0;
+      const frames = (values: readonly Uint8Array[]) => Promise.all(values.map((value) => model.run({ x: value })));
+      const fill = () => frames(Array.from({ length: 16 }, () => Uint8Array.of(1, 2, 3, 4)));
+      let filled = 0;
+      let early: Record<string, number> | undefined;
+      let rss = 0;
+      for (let done = 0; done < rounds; done += 16) {
+        if (early === undefined && done * 10 >= rounds) {
+          early = (await heldAtRest(model, fill))();
+          collect();
+          filled = 20 * 16;
+          rss = process.memoryUsage.rss();
+        }
+        if (done % between === 0) {
+          const kind = kinds[random(kinds.length)]!;
+          faults++;
+          simulator.faults(`${kind} ${1 + random(20)}`);
+          simulator.devices(`usb ${usb} ${faults}`);
+        }
+        const values = [...Array(16).keys()].map(() => Uint8Array.from({ length: 4 }, () => random(255)));
+        const results = await frames(values);
+        results.forEach((result, i) => {
+          expect(numbers(result['y']!.data)).toEqual(numbers(values[i]!).map((value) => value + 1));
+        });
       }
-      if (done % between === 0) {
-        const kind = kinds[random(kinds.length)]!;
-        faults++;
-        simulator.faults(`${kind} ${1 + random(20)}`);
-        simulator.devices(`usb ${usb} ${faults}`);
-      }
-      const values = [...Array(16).keys()].map(() => Uint8Array.from({ length: 4 }, () => random(255)));
-      const results = await frames(values);
-      results.forEach((result, i) => {
-        expect(numbers(result['y']!.data)).toEqual(numbers(values[i]!).map((value) => value + 1));
-      });
-    }
-    const { completed, failed, aborted, timedOut } = model.statistics();
-    expect({ failed, aborted, timedOut }).toEqual({ failed: 0, aborted: 0, timedOut: 0 });
-    expect(completed).toBe(16 * Math.ceil(rounds / 16) + filled);
-    // Nothing grows. What was lost is torn down on threads that end in their own time.
-    const held = await heldAtRest(model, fill);
-    await until(
-      () => Object.entries(held()).every(([name, count]) => count <= early![name]!),
-      `${JSON.stringify(held())} to be ${JSON.stringify(early)} again`,
-    );
-    collect();
-    const grown = (process.memoryUsage.rss() - rss) / 2 ** 20;
-    if (rounds > 2000) console.log(`${rounds} runs, ${faults} faults, ${grown.toFixed(1)} MiB more`, held());
-    expect(grown).toBeLessThan(100); // the test runner's own heap breathes
-  });
+      const { completed, failed, aborted, timedOut } = model.statistics();
+      expect({ failed, aborted, timedOut }).toEqual({ failed: 0, aborted: 0, timedOut: 0 });
+      expect(completed).toBe(16 * Math.ceil(rounds / 16) + filled);
+      // Nothing grows. What was lost is torn down on threads that end in their own time.
+      const held = await heldAtRest(model, fill);
+      await until(
+        () => Object.entries(held()).every(([name, count]) => count <= early![name]!),
+        `${JSON.stringify(held())} to be ${JSON.stringify(early)} again`,
+      );
+      collect();
+      const grown = (process.memoryUsage.rss() - rss) / 2 ** 20;
+      if (rounds > 2000) console.log(`${rounds} runs, ${faults} faults, ${grown.toFixed(1)} MiB more`, held());
+      expect(grown).toBeLessThan(100); // the test runner's own heap breathes
+    },
+    180_000 + 50 * rounds,
+  );
 });
 
 describe('the real compiled model', () => {
