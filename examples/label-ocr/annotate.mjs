@@ -1,11 +1,9 @@
 /** Draws what was read onto the image: each box with its number, and beside the image the list of texts. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-
 import { createCanvas } from '@napi-rs/canvas';
 
-import { BOLD, REGULAR } from './fonts.mjs';
+import { BOLD, REGULAR } from '../shared/fonts.mjs';
+import { putImage, writePng } from '../shared/images.mjs';
 import { corners } from './geometry.mjs';
 
 const SURE = '#1fa75a';
@@ -13,7 +11,7 @@ const UNSURE = '#e07a1f';
 
 /**
  * Writes a PNG and makes its folder where needed. Blocks.
- * @param {import('./sampling.mjs').Pixels} image
+ * @param {import('../shared/sampling.mjs').Pixels} image
  * @param {{ text: string, confidence: number, box: import('./geometry.mjs').Rectangle }[]} lines
  * @param {string} file
  */
@@ -28,9 +26,7 @@ export function writeAnnotated(image, lines, file) {
   const context = canvas.getContext('2d');
   context.fillStyle = '#16181b';
   context.fillRect(0, 0, canvas.width, canvas.height);
-  const pixels = context.createImageData(image.width, image.height);
-  pixels.data.set(image.data);
-  context.putImageData(pixels, 0, 0);
+  putImage(context, image);
 
   context.textBaseline = 'middle';
   lines.forEach(({ text, confidence, box }, i) => {
@@ -48,8 +44,7 @@ export function writeAnnotated(image, lines, file) {
     context.fillText(text, left + 36 * unit, y, panel - 158 * unit);
   });
 
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, canvas.toBuffer('image/png'));
+  writePng(canvas, file);
 }
 
 function drawBox(context, points, label, color, unit) {

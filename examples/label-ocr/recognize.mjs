@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 import { corners, standsOnEnd } from './geometry.mjs';
-import { sampleInto } from './sampling.mjs';
+import { channelsFirst, sampleInto } from '../shared/sampling.mjs';
 
 /** The height of a line of text that the network was trained with. */
 const LINE_HEIGHT = 48;
@@ -37,7 +37,7 @@ export function recognitionShape(box) {
 
 /**
  * Straightens the box's text into the model's input; what is left over to the right becomes mid-grey (0).
- * @param {import('./sampling.mjs').Pixels} image
+ * @param {import('../shared/sampling.mjs').Pixels} image
  * @param {import('./geometry.mjs').Rectangle} box
  * @param {Float32Array} target the input buffer: a request's own memory, so that nothing is copied afterwards
  * @param {readonly number[]} shape as `recognitionShape` gives it
@@ -54,7 +54,11 @@ export function preprocess(image, box, target, shape) {
     down: [(below[0] - start[0]) / LINE_HEIGHT, (below[1] - start[1]) / LINE_HEIGHT],
   };
   if (width < planeWidth) target.fill(0);
-  sampleInto(image, grid, NORMALIZATION, target, { width, height: LINE_HEIGHT, planeWidth, planeHeight });
+  sampleInto(image, grid, NORMALIZATION, target, {
+    width,
+    height: LINE_HEIGHT,
+    strides: channelsFirst(planeHeight, planeWidth),
+  });
 }
 
 /**

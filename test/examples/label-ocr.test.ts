@@ -1,20 +1,13 @@
 /** The label demo as its users run it: the text read against the text drawn, errors, and its post-processing on known maps. */
 
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 
-const folder = join(__dirname, '..', '..', 'examples', 'label-ocr');
-const scratch = mkdtempSync(join(tmpdir(), 'edge-infer-label-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+import { Example } from '../support/example.js';
+import { Folder } from '../support/folder.js';
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+const scratch = new Folder().path;
+const example = new Example('label-ocr', scratch);
 
 interface Distribution {
   readonly p50: number;
@@ -50,32 +43,7 @@ interface Report {
   } | null;
 }
 
-function node(args: readonly string[]): Promise<Finished> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: scratch, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-    });
-  });
-}
-
-const demo = (...args: string[]): Promise<Finished> => node([join(folder, 'main.mjs'), ...args]);
-
-async function report(...args: string[]): Promise<Report> {
-  const { code, stdout, stderr } = await demo('--json', ...args);
-  if (code !== 0) throw new Error(`The demo ended with ${code}: ${stderr}`);
-  return JSON.parse(stdout) as Report;
-}
-
-/** Runs ES module code with the example's modules at hand; jest itself runs CommonJS. What `body` evaluates to comes back. */
-async function evaluate<T>(modules: Record<string, string>, body: string): Promise<T> {
-  const imports = Object.entries(modules).map(
-    ([name, file]) => `import * as ${name} from ${JSON.stringify(pathToFileURL(join(folder, file)).href)};`,
-  );
-  const script = `${imports.join('\n')}\nconst result = await (async () => {${body}})();\nconsole.log(JSON.stringify(result));`;
-  const { code, stdout, stderr } = await node(['--input-type=module', '--eval', script]);
-  if (code !== 0) throw new Error(`The script ended with ${code}: ${stderr}`);
-  return JSON.parse(stdout) as T;
-}
+const report = (...args: string[]): Promise<Report> => example.report<Report>(args);
 
 const texts = (result: Report): string[] => result.lines.map((line) => line.text);
 
@@ -131,7 +99,7 @@ describe('the demo', () => {
 
   it.each([0, 1])('reads a picture of the user, given %i quarter turns', async (quarters) => {
     const picture = join(scratch, `own label ${quarters}.jpg`);
-    const { jpeg, lines } = await evaluate<{ jpeg: string; lines: string[] }>(
+    const { jpeg, lines } = await example.evaluate<{ jpeg: string; lines: string[] }>(
       { label: 'label.mjs' },
       `const { canvas, lines } = label.renderLabel({ seed: 7 });
        const { width, height } = canvas;
@@ -163,7 +131,7 @@ describe('the demo', () => {
       [text, /^Cannot read the image .*text\.png: it is not a JPEG, PNG or WebP image.*\.\n$/],
     ];
     for (const [file, message] of cases) {
-      const { code, stdout, stderr } = await demo(file);
+      const { code, stdout, stderr } = await example.run([file]);
       expect(stderr).toMatch(message);
       expect(stdout).toBe('');
       expect(code).toBe(1);
@@ -172,11 +140,11 @@ describe('the demo', () => {
 
   it('explains its usage', async () => {
     for (const args of [['--unknown'], ['a.jpg', 'b.jpg'], ['--seconds', 'soon'], ['--seed', '0.5']]) {
-      const { code, stderr } = await demo(...args);
+      const { code, stderr } = await example.run(args);
       expect(stderr).toContain('Usage: node examples/label-ocr/main.mjs');
       expect(code).toBe(2);
     }
-    const { code, stdout } = await demo('--help');
+    const { code, stdout } = await example.run(['--help']);
     expect(stdout).toContain('--device');
     expect(code).toBe(0);
   });
@@ -194,7 +162,7 @@ describe('post-processing', () => {
 
   /** A map of 320 × 240 with the given rectangles drawn in, and the boxes found in it. */
   const find = (rectangles: readonly object[], options: object = {}): Promise<Box[]> =>
-    evaluate(
+    example.evaluate(
       { detect: 'detect.mjs' },
       `const width = 320, height = 240, map = new Float32Array(width * height);
        for (const r of ${JSON.stringify(rectangles)}) {
@@ -270,7 +238,7 @@ describe('post-processing', () => {
   });
 
   it('decodes: repeats merged, "nothing" left out, a real repetition kept', async () => {
-    const decoded = await evaluate<{ text: string; confidence: number }[]>(
+    const decoded = await example.evaluate<{ text: string; confidence: number }[]>(
       { recognize: 'recognize.mjs' },
       `const characters = ['', 'A', 'B', ' '];
        const steps = (...best) => Float32Array.from(best.flatMap(([c, p]) => characters.map((_, i) => (i === c ? p : (1 - p) / 3))));
@@ -286,7 +254,7 @@ describe('post-processing', () => {
 
   it('straightens a turned box, also one that stands on end', async () => {
     // Red is the horizontal coordinate within the turned box, green the vertical one: both must come back as ramps.
-    const worst = await evaluate<number[]>(
+    const worst = await example.evaluate<number[]>(
       { recognize: 'recognize.mjs' },
       `const errors = [];
        for (const box of [

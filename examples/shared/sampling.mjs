@@ -1,19 +1,38 @@
-/** Takes an upright or rotated rectangle out of an RGBA image and writes it, resampled and normalised, as planar floats. */
+/** Takes an upright or rotated rectangle out of an RGBA image and writes it, resampled and normalised, as floats. */
 
 /**
  * An image as `canvas.getImageData()` gives it: rows of R, G, B, A bytes.
  * @typedef {{ data: Uint8ClampedArray, width: number, height: number }} Pixels
  *
- * How a byte becomes a float: `value * scale[c] + bias[c]`, where `order[c]` is the byte of the pixel that plane `c` takes.
+ * How a byte becomes a float: `value * scale[c] + bias[c]`, where `order[c]` is the byte of the pixel that channel `c` takes.
  * @typedef {{ order: number[], scale: number[], bias: number[] }} Normalization
  *
  * Where the samples lie: the image point under the outer corner of sample (0, 0), and the way from one sample to the next
  * along a row and along a column, in image pixels.
  * @typedef {{ origin: [number, number], right: [number, number], down: [number, number] }} Grid
+ *
+ * Where a sample's floats go: how far apart neighbours in a row, in a column, and a sample's channels are.
+ * @typedef {{ column: number, row: number, channel: number }} Strides
  */
 
 /**
- * Fills `width` × `height` samples of each plane of `target` (planes × `planeHeight` × `planeWidth`); the rest stays as it is.
+ * The strides of a tensor with its channels first (NCHW).
+ * @returns {Strides}
+ */
+export function channelsFirst(height, width) {
+  return { column: 1, row: width, channel: height * width };
+}
+
+/**
+ * The strides of a tensor of three channels, which come last (NHWC).
+ * @returns {Strides}
+ */
+export function channelsLast(width) {
+  return { column: 3, row: 3 * width, channel: 1 };
+}
+
+/**
+ * Fills `width` × `height` samples of `target`, from its first float on; the rest stays as it is.
  * Points outside the image take the nearest border pixel.
  * Enlarging and mild reduction interpolate between four pixels; strong reduction averages the pixels under each sample,
  * because interpolation alone would skip pixels and lose thin strokes.
@@ -22,7 +41,7 @@
  * @param {Grid} grid
  * @param {Normalization} normalization
  * @param {Float32Array} target
- * @param {{ width: number, height: number, planeWidth: number, planeHeight: number }} size
+ * @param {{ width: number, height: number, strides: Strides }} size
  */
 export function sampleInto(image, grid, normalization, target, size) {
   const reduction = Math.max(Math.hypot(...grid.right), Math.hypot(...grid.down));
@@ -36,7 +55,7 @@ export function sampleInto(image, grid, normalization, target, size) {
 function interpolateInto(image, grid, { order, scale, bias }, target, size) {
   const { data, width, height } = image;
   const { origin, right, down } = grid;
-  const plane = size.planeWidth * size.planeHeight;
+  const { column: next, channel } = size.strides;
   const [o0, o1, o2] = order;
   const [s0, s1, s2] = scale;
   const [b0, b1, b2] = bias;
@@ -46,8 +65,8 @@ function interpolateInto(image, grid, { order, scale, bias }, target, size) {
     // A sample stands for the middle of its cell, a pixel's value for the middle of the pixel.
     let x = origin[0] + 0.5 * right[0] + (row + 0.5) * down[0] - 0.5;
     let y = origin[1] + 0.5 * right[1] + (row + 0.5) * down[1] - 0.5;
-    let at = row * size.planeWidth;
-    for (let column = 0; column < size.width; column++, at++) {
+    let at = row * size.strides.row;
+    for (let column = 0; column < size.width; column++, at += next) {
       const cx = x < 0 ? 0 : x > lastX ? lastX : x;
       const cy = y < 0 ? 0 : y > lastY ? lastY : y;
       const x0 = cx | 0;
@@ -65,9 +84,9 @@ function interpolateInto(image, grid, { order, scale, bias }, target, size) {
       const w11 = fx * fy;
       target[at] =
         (data[p00 + o0] * w00 + data[p01 + o0] * w01 + data[p10 + o0] * w10 + data[p11 + o0] * w11) * s0 + b0;
-      target[at + plane] =
+      target[at + channel] =
         (data[p00 + o1] * w00 + data[p01 + o1] * w01 + data[p10 + o1] * w10 + data[p11 + o1] * w11) * s1 + b1;
-      target[at + 2 * plane] =
+      target[at + 2 * channel] =
         (data[p00 + o2] * w00 + data[p01 + o2] * w01 + data[p10 + o2] * w10 + data[p11 + o2] * w11) * s2 + b2;
       x += right[0];
       y += right[1];
@@ -79,7 +98,7 @@ function interpolateInto(image, grid, { order, scale, bias }, target, size) {
 function averageInto(image, grid, { order, scale, bias }, target, size, taps) {
   const { data, width, height } = image;
   const { origin, right, down } = grid;
-  const plane = size.planeWidth * size.planeHeight;
+  const { column: next, channel } = size.strides;
   const [o0, o1, o2] = order;
   const lastX = width - 1;
   const lastY = height - 1;
@@ -89,8 +108,8 @@ function averageInto(image, grid, { order, scale, bias }, target, size, taps) {
   const tapRight = [right[0] / taps, right[1] / taps];
   const tapDown = [down[0] / taps, down[1] / taps];
   for (let row = 0; row < size.height; row++) {
-    let at = row * size.planeWidth;
-    for (let column = 0; column < size.width; column++, at++) {
+    let at = row * size.strides.row;
+    for (let column = 0; column < size.width; column++, at += next) {
       const cornerX = origin[0] + column * right[0] + row * down[0] + 0.5 * (tapRight[0] + tapDown[0]);
       const cornerY = origin[1] + column * right[1] + row * down[1] + 0.5 * (tapRight[1] + tapDown[1]);
       let sum0 = 0;
@@ -111,8 +130,8 @@ function averageInto(image, grid, { order, scale, bias }, target, size, taps) {
         }
       }
       target[at] = sum0 * s0 + b0;
-      target[at + plane] = sum1 * s1 + b1;
-      target[at + 2 * plane] = sum2 * s2 + b2;
+      target[at + channel] = sum1 * s1 + b1;
+      target[at + 2 * channel] = sum2 * s2 + b2;
     }
   }
 }
