@@ -1,5 +1,5 @@
 // Makes or reuses a Python environment with what a pinned requirements file names, and prints its python's path.
-//   node scripts/python-env.mjs [test|bench|lint|onnx]
+//   node scripts/python-env.mjs [test|bench|demo|lint|onnx]
 import fs from 'node:fs';
 import path from 'node:path';
 import { contentKey, isFresh, writeStamp } from './content-key.mjs';
@@ -9,6 +9,7 @@ import { checkPython } from './tools.mjs';
 const environments = {
   test: { folder: 'build/python-env', requirements: 'test/requirements.txt' },
   bench: { folder: 'build/python-bench', requirements: 'bench/peers/requirements.txt' },
+  demo: { folder: 'build/python-demo', requirements: 'examples/faces/requirements.txt' },
   lint: { folder: 'build/python-lint', requirements: 'test/requirements-lint.txt' },
   onnx: { folder: 'build/python-onnx', requirements: 'test/requirements-onnx.txt' },
 };

@@ -81,7 +81,7 @@ await main(async () => {
   if (js) {
     await ensureOpenvino();
     await ensureTflite();
-    pythonEnv('test'); // here, because jest's workers would make it at the same time
+    for (const name of ['test', 'demo']) pythonEnv(name); // here, because jest's workers would make them at the same time
   }
   await build(['addon']);
   if (native) {
