@@ -83,6 +83,18 @@ describeAssets('photographs', () => {
     expect(told).toEqual(told.map(({ name, ours }) => ({ name, ours, theirs: ours })));
   });
 
+  it('the small MobileNetV1 tells the cat, and the uniform among its five best', async () => {
+    const labels = imagenetLabels();
+    const model = await load(modelFile(smallMobilenetInt8));
+    const fiveBest = async (name: string): Promise<string[]> => {
+      const scores = (await output(model, name, smallMobilenetInt8)).data as Uint8Array;
+      const best = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]!);
+      return best.slice(0, 5).map((i) => labels[i]!);
+    };
+    expect((await fiveBest('cat_720p.jpg'))[0]).toMatch(/tiger cat|tabby/);
+    expect(await fiveBest('grace_hopper.bmp')).toContainEqual(expect.stringContaining('military uniform'));
+  });
+
   it('a model in memory tells the same as from its file', async () => {
     const file = modelFile(smallMobilenetInt8);
     const [fromFile, fromMemory] = [await load(file), await load(new Uint8Array(fs.readFileSync(file)))];
@@ -93,10 +105,10 @@ describeAssets('photographs', () => {
     expect(numbers(a.data)).toEqual(numbers(b.data));
   });
 
-  it('DeepLab finds the bird where it is', async () => {
+  it.each(['tflite:cpu', 'openvino:cpu'])('DeepLab finds the bird where it is: %s', async (device) => {
     const bird = 3; // among the classes of Pascal VOC, and in the file of the mask
     const mask = Uint8Array.from(await photograph(asset('images', 'bird_segmentation_mask.bmp'), deeplab.layout));
-    const model = await load(modelFile(deeplab));
+    const model = await load(modelFile(deeplab), { device });
     const classes = await output(model, 'bird_segmentation.bmp', deeplab);
     expect(classes).toMatchObject({ dtype: 'i64', shape: [1, 513, 513] });
     let [both, either] = [0, 0];
