@@ -7,6 +7,7 @@ export { loadModel } from './load.js';
 export { Model, timingsOf } from './model.js';
 export { dequantize, quantize } from './quantize.js';
 export { InferenceRequest } from './request.js';
+export { boardTelemetry } from './telemetry/board.js';
 export { checkEdgeTpuModel } from './tflite/edgetpu.js';
 export { inspectTflite, readPackedFile } from './tflite/inspect.js';
 export { version } from './version.js';
@@ -14,6 +15,16 @@ export type { ListOptions } from './backends.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export type { EdgeInferEvents } from './events.js';
 export type { QuantizeOptions, QuantizedArrays, QuantizedDtype } from './quantize.js';
+export type {
+  BoardTelemetry,
+  BoardTemperature,
+  EdgeTpuTelemetry,
+  GpuTelemetry,
+  PowerMode,
+  PowerRail,
+  TelemetryOptions,
+  UnreadableSensor,
+} from './telemetry/types.js';
 export type {
   EdgeTpuExecutable,
   EdgeTpuLayer,
