@@ -2,13 +2,14 @@
 import fs from 'node:fs';
 import { edgeTpus, type EdgeTpu } from '../edgetpu/devices.js';
 import { edgeTpuProblems, thisMachine, type Problem } from '../edgetpu/problems.js';
-import { listBackends, loadModel, version } from '../index.js';
+import { boardTelemetry, listBackends, loadModel, version, type BoardTelemetry } from '../index.js';
 import { locate } from '../locate.js';
 import { native } from '../native.js';
 import { locateSdks } from '../sdk-library.js';
 import { backendsWithSdks, sdks, sdksOf } from '../sdks.js';
 import type { BackendInfo } from '../types.js';
 import { compareVersions, findBinary, runningGlibc, type BinaryFile } from './binary.js';
+import { boardLine } from './board.js';
 import { bugReport } from './bug-report.js';
 import type { Command } from './command.js';
 import { backendText, edgeTpuText } from './devices.js';
@@ -22,6 +23,7 @@ export interface Diagnosis {
   readonly edgeInfer: string;
   readonly node: { readonly version: string; readonly napi: string; readonly ok: boolean };
   readonly machine: Machine;
+  readonly board: BoardTelemetry;
   readonly binary: BinaryFile & { readonly loaded: boolean; readonly error: (ErrorJson & { cause: string }) | null };
   readonly glibc: { readonly running: string | null; readonly needed: string | null; readonly ok: boolean };
   /** Whether models can be loaded with `isolate`, and what a host gives up at most. */
@@ -104,6 +106,7 @@ async function diagnose(all: boolean): Promise<Diagnosis> {
       ok: compareVersions(process.versions.node, oldestNode) >= 0,
     },
     machine: describeMachine(),
+    board: await boardTelemetry(),
     binary,
     glibc: { running, needed, ok: needed === null || (running !== null && compareVersions(running, needed) >= 0) },
     isolation: binary.loaded ? await tryIsolation() : { available: false, sandbox: '', error: null },
@@ -125,7 +128,7 @@ function searchText(backend: BackendInfo): string {
 
 function textOf(diagnosis: Diagnosis): string {
   const { machine, binary, glibc, node } = diagnosis;
-  const system = [machine.board, machine.system, machine.kernel].filter((part) => part !== null).join(', ');
+  const system = [machine.system, machine.kernel].filter((part) => part !== null).join(', ');
   const state = binary.loaded ? 'loaded' : 'not loaded';
   const rows = [
     ['edge-infer', diagnosis.edgeInfer],
@@ -135,6 +138,8 @@ function textOf(diagnosis: Diagnosis): string {
     ['glibc', `${glibc.running ?? 'none'}${glibc.needed === null ? '' : `; the binary needs ${glibc.needed}`}`],
     ['binary', binary.path === null ? `none: ${binary.note}` : `${binary.path} (${binary.note}), ${state}`],
   ];
+  const board = boardLine(diagnosis.board);
+  if (board !== '') rows.push(['board', board]);
   const { isolation } = diagnosis;
   rows.push([
     'isolation',

@@ -3,6 +3,7 @@
 import { events, version } from '../index.js';
 import { Args, UsageError } from './args.js';
 import { bench } from './bench.js';
+import { board } from './board.js';
 import { helpOf, usageOf, type Command } from './command.js';
 import { compare } from './compare.js';
 import { devices } from './devices.js';
@@ -13,7 +14,7 @@ import { run } from './run.js';
 import { runtimes } from './runtimes.js';
 import { Ui } from './ui.js';
 
-const commands: readonly Command[] = [devices, doctor, inspect, run, compare, bench, runtimes];
+const commands: readonly Command[] = [devices, board, doctor, inspect, run, compare, bench, runtimes];
 const usage = 'edge-infer COMMAND [arguments] [options]';
 
 function generalHelp(): string {
@@ -76,9 +77,9 @@ function usageFor(words: readonly string[]): string {
   return command === undefined ? `${usage}; see edge-infer help` : usageOf(command);
 }
 
-/** Waits until the text has left the process: what follows may end it. */
-function print(text: string): Promise<void> {
-  return new Promise((resolve) => process.stdout.write(`${text}\n`, () => resolve()));
+/** Waits until the text has left the process: what follows may end it. False where nobody reads any more. */
+function print(text: string): Promise<boolean> {
+  return new Promise((resolve) => process.stdout.write(`${text}\n`, (error) => resolve(!error)));
 }
 
 async function main(words: readonly string[]): Promise<ExitCode> {
@@ -89,12 +90,13 @@ async function main(words: readonly string[]): Promise<ExitCode> {
   });
   try {
     const result = await dispatch(words, ui);
-    const { failure } = result;
-    if (json)
-      await print(
-        JSON.stringify(failure === undefined ? result.json : { ...result.json, error: failure.error }, null, 2),
-      );
+    const { failure, updates } = result;
+    const content = failure === undefined ? result.json : { ...result.json, error: failure.error };
+    if (json) await print(JSON.stringify(content, null, updates === undefined ? 2 : 0));
     else if (result.text !== '') await print(result.text);
+    for await (const update of updates ?? []) {
+      if (!(await print(json ? JSON.stringify(update.json) : update.text))) break;
+    }
     if (failure === undefined) return exitCodes.ok;
     const { message, remedy } = failure.error;
     ui.message(`edge-infer: ${message}${remedy === '' ? '' : `\n${indent(remedy)}`}`);

@@ -25,6 +25,8 @@ export interface ErrorJson {
 export interface Result {
   readonly json: Readonly<Record<string, unknown>>;
   readonly text: string;
+  /** What is printed after it, as it comes; with --json each is one line then, and so is the result itself. */
+  readonly updates?: AsyncIterable<{ readonly json: Readonly<Record<string, unknown>>; readonly text: string }>;
   readonly failure?: { readonly exitCode: ExitCode; readonly error: ErrorJson } | undefined;
 }
 
