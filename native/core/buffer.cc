@@ -36,11 +36,11 @@ class HostAllocator final : public Allocator {
  public:
   std::shared_ptr<Buffer> allocate(size_t size) override {
     void* data = nullptr;
-    if (size <= SIZE_MAX - kAlignment) {
+    if (size <= SIZE_MAX - kAlignment - Buffer::kReadableBeyond) {
       const size_t allocated = (size + kAlignment - 1) / kAlignment * kAlignment + (size == 0 ? kAlignment : 0);
-      if (posix_memalign(&data, kAlignment, allocated) == 0) {
+      if (posix_memalign(&data, kAlignment, allocated + Buffer::kReadableBeyond) == 0) {
         // JavaScript sees this memory: never hand out what was in it before.
-        std::memset(data, 0, allocated);
+        std::memset(data, 0, allocated + Buffer::kReadableBeyond);
         return std::make_shared<HostBuffer>(data, size, allocated, account_);
       }
     }

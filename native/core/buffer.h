@@ -14,6 +14,9 @@ class Buffer {
  public:
   enum class Kind { kHost, kPinned, kMapped, kShared };
 
+  // So many bytes behind every buffer can be read: vectorised kernels (XNNPACK's) read a little past the last element.
+  static constexpr size_t kReadableBeyond = 64;
+
   virtual ~Buffer() = default;
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -41,7 +44,8 @@ const char* buffer_kind_name(Buffer::Kind kind);
 class Allocator {
  public:
   virtual ~Allocator() = default;
-  // At least 64-byte aligned and zeroed; `size` 0 still gives a valid address. Throws kOutOfMemory. Any thread.
+  // At least 64-byte aligned and zeroed, kReadableBeyond bytes behind it included; `size` 0 still gives a valid
+  // address. Throws kOutOfMemory. Any thread.
   virtual std::shared_ptr<Buffer> allocate(size_t size) = 0;
   // Bytes of all live buffers that this allocator made.
   virtual size_t bytes_held() const = 0;

@@ -121,6 +121,8 @@ std::shared_ptr<SharedBuffer> map_buffer(FileDescriptor memory, size_t size, uin
                                         std::make_shared<std::atomic<size_t>>(0));
 }
 
-size_t mapped_size(size_t size) { return size == 0 ? 1 : size; }
+size_t mapped_size(size_t size) {
+  return size > SIZE_MAX - Buffer::kReadableBeyond ? size : size + Buffer::kReadableBeyond;
+}
 
 }  // namespace edge::host

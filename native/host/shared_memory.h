@@ -55,7 +55,7 @@ std::shared_ptr<Allocator> make_shared_allocator();
 // In the host: the parent's buffer under its number. Null where the memory is not what it should be.
 std::shared_ptr<SharedBuffer> map_buffer(FileDescriptor memory, size_t size, uint64_t number);
 
-// Bytes to map for a buffer of `size`: never 0, which cannot be mapped.
+// Bytes to map for a buffer of `size`: a little more can be read.
 size_t mapped_size(size_t size);
 
 }  // namespace edge::host

@@ -2,6 +2,7 @@
 #include "core/buffer.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <cstring>
 #include <thread>
@@ -27,6 +28,16 @@ TEST(BufferTest, IsAlignedZeroedAndOfTheSizeAsked) {
       for (size_t i = 0; i < size; ++i) ASSERT_EQ(bytes[i], 0) << "byte " << i << " of " << size;
       std::memset(buffer.data(), 0xff, size);  // what the next round must not see
     }
+  }
+}
+
+TEST(BufferTest, ALittleMoreThanItsSizeCanBeRead) {
+  const auto allocator = make_host_allocator();
+  for (const size_t size : {0, 1, 64, 4096, 12 * 4096}) {
+    const auto buffer = allocator->allocate(size);
+    EXPECT_GE(malloc_usable_size(buffer->data()), size + Buffer::kReadableBeyond);
+    const auto* beyond = static_cast<const uint8_t*>(buffer->data()) + size;
+    for (size_t i = 0; i < Buffer::kReadableBeyond; ++i) EXPECT_EQ(beyond[i], 0);
   }
 }
 

@@ -90,6 +90,16 @@ TEST(SharedMemoryTest, BuffersAreZeroedAlignedAndCounted) {
   EXPECT_EQ(allocator->bytes_held(), 0u);
 }
 
+TEST(SharedMemoryTest, ALittleMoreThanItsSizeCanBeRead) {
+  const auto allocator = host::make_shared_allocator();
+  for (const size_t size : {size_t{0}, size_t{100}, size_t{3 * 4096}}) {
+    EXPECT_EQ(host::mapped_size(size), size + Buffer::kReadableBeyond);
+    const auto buffer = allocator->allocate(size);
+    const auto* beyond = static_cast<const volatile char*>(buffer->data()) + size;
+    for (size_t i = 0; i < Buffer::kReadableBeyond; ++i) EXPECT_EQ(beyond[i], 0);
+  }
+}
+
 TEST(SharedMemoryTest, MoreThanThereIsIsAnError) {
   const auto allocator = host::make_shared_allocator();
   EXPECT_THROW(allocator->allocate(size_t{1} << 46), Error);
