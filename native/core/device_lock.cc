@@ -9,10 +9,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -25,12 +27,14 @@ class FileLock final : public DeviceLock {
   explicit FileLock(int descriptor) : descriptor_(descriptor) {}
   ~FileLock() override {
     // The file stays: removing it would let two processes lock two files of one name.
-    if (ftruncate(descriptor_, 0) != 0) errno = 0;
+    if (taken_ && ftruncate(descriptor_, 0) != 0) errno = 0;
     close(descriptor_);
   }
+  void taken() { taken_ = true; }
 
  private:
   const int descriptor_;
+  bool taken_ = false;  // until then the file is its owner's
 };
 
 struct Locks {
@@ -52,16 +56,41 @@ std::string file_name(const std::string& device) {
   return name;
 }
 
-int open_file(const std::string& name) {
+// Where every process looks, sandboxed ones too: what is below /dev they may write.
+std::vector<std::string> folders() {
   const char* given = std::getenv("EDGE_INFER_LOCKS");
-  for (const char* folder : {given != nullptr ? given : "", "/run/lock", "/tmp"}) {
-    if (*folder == 0) continue;
-    // No link of somebody else's is followed.
-    const std::string path = std::string(folder) + "/" + name;
-    const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (descriptor < 0) continue;
-    if (fchmod(descriptor, 0666) != 0) errno = 0;  // another user's file: it has these rights already
-    return descriptor;
+  if (given != nullptr && *given != 0) return {given};
+  return {"/dev/shm", "/run/lock", "/tmp"};
+}
+
+// The lock's file, or -1 where it cannot be made here. Never another folder's because this one's cannot be opened: two
+// processes would then lock two files. No link of somebody else's is followed.
+int open_file(const std::string& path) {
+  for (int tries = 0; tries < 100; ++tries) {
+    // Without O_CREAT where it exists: in folders that all may write to, systems refuse that for another user's file.
+    // Who may only read it can lock it all the same.
+    for (const int mode : {O_RDWR, O_RDONLY}) {
+      const int descriptor = open(path.c_str(), mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+      if (descriptor >= 0) return descriptor;
+    }
+    if (errno != ENOENT && errno != ENOTDIR) {
+      throw Error(ErrorCode::kPermission, "The lock " + path + " cannot be opened: " + std::strerror(errno) + ".",
+                  "Remove that file, or make it readable for this user.");
+    }
+    const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (descriptor >= 0) {
+      if (fchmod(descriptor, 0666) != 0) errno = 0;  // against the umask: every user shall see it
+      return descriptor;
+    }
+    if (errno != EEXIST) return -1;  // no such folder, or not to be written to
+  }
+  return -1;
+}
+
+int open_file_of(const std::string& device) {
+  for (const std::string& folder : folders()) {
+    const int descriptor = open_file(folder + "/" + file_name(device));
+    if (descriptor >= 0) return descriptor;
   }
   return -1;
 }
@@ -105,25 +134,25 @@ std::shared_ptr<DeviceLock> lock_device(const std::string& device) {
   std::lock_guard<std::mutex> guard(locks().mutex);
   std::weak_ptr<DeviceLock>& place = locks().held[device];
   if (auto held = place.lock()) return held;
-  const int descriptor = open_file(file_name(device));
+  const int descriptor = open_file_of(device);
   if (descriptor < 0) {
     log(LogLevel::kWarning, "", "No file can be written to lock " + device + ": another process may use it too.");
     return nullptr;
   }
+  auto held = std::make_shared<FileLock>(descriptor);
   if (!take(descriptor)) {
     const long pid = owner_of(descriptor);
     const std::string owner = pid > 0 ? "process " + process_text(pid) : "another process";
-    close(descriptor);
     throw Error(
         ErrorCode::kDeviceBusy, "The device " + device + " is in use by " + owner + ".",
         "The device serves one process at a time: dispose of its models there, or end that process. Models that "
         "share it in one application need the same `isolate` options.");
   }
+  held->taken();
   const std::string pid = std::to_string(getpid());
   if (ftruncate(descriptor, 0) != 0 || pwrite(descriptor, pid.data(), pid.size(), 0) < 0) {
     errno = 0;  // a full disk: the lock holds all the same, only the owner's pid is missing
   }
-  auto held = std::make_shared<FileLock>(descriptor);
   place = held;
   return held;
 }

@@ -12,8 +12,9 @@ class DeviceLock {
 };
 
 // Held until the last holder in this process is gone, or the process ends, however it ends. Throws kDeviceBusy with the
-// owner's pid where another process has it. `device`: "tflite:edgetpu:usb-1-4"; any thread.
-// The files are in $EDGE_INFER_LOCKS, or /run/lock, or /tmp. Where none can be written, nothing is locked.
+// owner's pid where another process has it, kPermission where its file cannot be read. `device`:
+// "tflite:edgetpu:usb-1-4"; any thread. The files are in $EDGE_INFER_LOCKS, or else in /dev/shm, /run/lock or /tmp.
+// Where none can be written, nothing is locked, and the log says so.
 std::shared_ptr<DeviceLock> lock_device(const std::string& device);
 
 }  // namespace edge

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
 
+#include "../support/recorder.h"
 #include "core/error.h"
 
 namespace edge {
@@ -24,9 +26,10 @@ class DeviceLockTest : public ::testing::Test {
   }
   void TearDown() override {
     unsetenv("EDGE_INFER_LOCKS");
-    unlink((folder_ + "/edge-infer-fake-edgetpu-usb-1-4.lock").c_str());
+    unlink(file().c_str());
     rmdir(folder_.c_str());
   }
+  std::string file() const { return folder_ + "/edge-infer-fake-edgetpu-usb-1-4.lock"; }
   std::string folder_;
 };
 
@@ -97,9 +100,42 @@ TEST_F(DeviceLockTest, OtherDevicesAreNotConcerned) {
 
 TEST_F(DeviceLockTest, ALinkOfSomebodyElsesIsNotFollowed) {
   const std::string target = folder_ + "/target";
-  ASSERT_EQ(symlink(target.c_str(), (folder_ + "/edge-infer-fake-edgetpu-usb-1-4.lock").c_str()), 0);
-  const auto lock = lock_device(kDevice);  // in /run/lock or /tmp then
+  ASSERT_EQ(symlink(target.c_str(), file().c_str()), 0);
+  EXPECT_EQ(test::code_of([] { lock_device(kDevice); }), ErrorCode::kPermission);
   EXPECT_NE(access(target.c_str(), F_OK), 0);
+}
+
+// As another user's file in a folder of all users may be.
+TEST_F(DeviceLockTest, AFileThatCanOnlyBeReadLocksAllTheSame) {
+  const pid_t child = holder();
+  ASSERT_GT(child, 0);
+  ASSERT_EQ(chmod(file().c_str(), 0444), 0);
+  const auto refused_as_another_user = [] {
+    // Root opens everything: tried as somebody else where we are root.
+    const pid_t other = fork();
+    if (other == 0) {
+      if (geteuid() == 0 && setuid(65534) != 0) _exit(2);
+      try {
+        lock_device(kDevice);
+      } catch (const Error& error) {
+        _exit(error.code() == ErrorCode::kDeviceBusy ? 0 : 3);
+      }
+      _exit(1);
+    }
+    int status = -1;
+    waitpid(other, &status, 0);
+    return status;
+  };
+  ASSERT_EQ(chmod(folder_.c_str(), 0755), 0);
+  EXPECT_EQ(refused_as_another_user(), 0);
+  EXPECT_NE(refusal().find("process " + std::to_string(child)), std::string::npos) << "the pid of its owner is gone";
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(DeviceLockTest, WhereNoFileCanBeMadeNothingIsLocked) {
+  setenv("EDGE_INFER_LOCKS", (folder_ + "/none").c_str(), 1);
+  EXPECT_EQ(lock_device(kDevice), nullptr);
 }
 
 }  // namespace
