@@ -261,6 +261,17 @@ describe('one process at a time', () => {
     expect(await run(model)).toEqual(y);
   });
 
+  it('also where the second one may write no file', async () => {
+    const model = await load(plusOne);
+    const busy = { code: 'ERR_DEVICE_BUSY', message: expect.stringContaining(String(model.host()!.pid)) };
+    expect(await failure(loadModel(plusOne, { device: 'edgetpu', isolate: { sandbox: 'strict' } }))).toMatchObject(
+      busy,
+    );
+    expect(await failure(loadModel(plusOne, { device: 'edgetpu', trust: 'probe' }))).toMatchObject(busy);
+    expect(await run(model)).toEqual(y);
+    expect(model.host()!.restarts).toBe(0);
+  });
+
   it('is free again when its models are disposed of', async () => {
     await (await loadSoon(plusOne, { isolate: false })).dispose();
     expect(await run(await loadSoon(plusOne))).toEqual(y);
@@ -353,6 +364,19 @@ describe('failover and pools', () => {
     simulator.devices(`usb ${usb}`);
     await Promise.all([...Array(40).keys()].map(async () => expect(await run(model)).toEqual(y)));
     expect(model.statistics()).toMatchObject({ completed: 80, failed: 0 });
+  });
+
+  it('a pool by number takes a stick back that comes last in the list', async () => {
+    simulator.devices(`usb ${usb}`, 'usb /sys/bus/usb/devices/1-5');
+    const device = [['tflite:edgetpu:0', 'tflite:edgetpu:1']];
+    const model = await load(plusOne, { device, failover: quick });
+    for (let i = 0; i < 4; i++) expect(await run(model)).toEqual(y);
+    simulator.devices('usb /sys/bus/usb/devices/1-5');
+    for (let i = 0; i < 4; i++) expect(await run(model)).toEqual(y);
+    await until(() => model.devices().some(({ state }) => state === 'lost'), 'the loss to be noticed');
+    simulator.devices('usb /sys/bus/usb/devices/1-5', `usb ${usb} 2`);
+    await until(() => model.devices().every(({ state }) => state === 'healthy'), 'both to be healthy');
+    for (let i = 0; i < 4; i++) expect(await run(model)).toEqual(y);
   });
 
   const rounds = Number(process.env['EDGE_INFER_RUNS'] ?? 2000);

@@ -96,12 +96,13 @@ DeviceInfo describe(const Runtime& runtime, const EdgeTpuDriver& driver, const E
 
 class EdgeTpuDevice final : public Device {
  public:
-  EdgeTpuDevice(std::shared_ptr<const Runtime> runtime, std::shared_ptr<const EdgeTpuDriver> driver, EdgeTpu tpu,
-                const std::string& id)
+  // `tpus`: those that the id may mean, at least one, the first before the others.
+  EdgeTpuDevice(std::shared_ptr<const Runtime> runtime, std::shared_ptr<const EdgeTpuDriver> driver,
+                std::vector<EdgeTpu> tpus, const std::string& id)
       : runtime_(std::move(runtime)),
         driver_(std::move(driver)),
-        tpu_(std::move(tpu)),
-        info_(describe(*runtime_, *driver_, tpu_, id)) {}
+        tpus_(std::move(tpus)),
+        info_(describe(*runtime_, *driver_, tpus_.front(), id)) {}
 
   const DeviceInfo& info() const override { return info_; }
 
@@ -112,14 +113,23 @@ class EdgeTpuDevice final : public Device {
     for (const auto& property : options.properties) {
       (property.first == "XNNPACK" ? rest.properties : own).push_back(property);
     }
-    return load_model(runtime_, info_, std::make_shared<EdgeTpuAccelerator>(driver_, tpu_, info_.id, std::move(own)),
-                      source, rest);
+    for (size_t i = 0;; ++i) {
+      std::shared_ptr<EdgeTpuAccelerator> accelerator;
+      try {
+        accelerator = std::make_shared<EdgeTpuAccelerator>(driver_, tpus_[i], info_.id, own);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kDeviceBusy || i + 1 == tpus_.size()) throw;
+        continue;
+      }
+      return load_model(runtime_, describe(*runtime_, *driver_, tpus_[i], info_.id), std::move(accelerator), source,
+                        rest);
+    }
   }
 
  private:
   const std::shared_ptr<const Runtime> runtime_;
   const std::shared_ptr<const EdgeTpuDriver> driver_;
-  const EdgeTpu tpu_;
+  const std::vector<EdgeTpu> tpus_;
   const DeviceInfo info_;
 };
 
@@ -151,10 +161,18 @@ std::shared_ptr<Device> EdgeTpus::open(const std::string& device_id) {
   const std::string wanted = device_id.substr(sizeof kPrefix - 1);
   std::string list;
   for (size_t i = 0; i < all.size(); ++i) {
-    if (wanted == std::to_string(i) || wanted == all[i].selector()) {
-      return std::make_shared<EdgeTpuDevice>(runtime_, opened, all[i], device_id);
+    std::vector<EdgeTpu> tpus = {all[i]};
+    if (wanted == std::to_string(i)) {
+      // A number is a place in the driver's list, which a stick that was pulled out may have left to its neighbour: then the
+      // number means one that no other process has.
+      for (size_t other = 0; other < all.size(); ++other) {
+        if (other != i) tpus.push_back(all[other]);
+      }
+    } else if (wanted != all[i].selector()) {
+      list += (list.empty() ? "" : ", ") + std::to_string(i) + " (" + all[i].selector() + ")";
+      continue;
     }
-    list += (list.empty() ? "" : ", ") + std::to_string(i) + " (" + all[i].selector() + ")";
+    return std::make_shared<EdgeTpuDevice>(runtime_, opened, std::move(tpus), device_id);
   }
   throw Error(ErrorCode::kUnavailable,
               "There is no Edge TPU '" + wanted + "' here; the driver sees " + (list.empty() ? "none" : list) + ".",

@@ -19,7 +19,8 @@ class EdgeTpus {
 
   // Those that are plugged in now; none where there is no driver.
   std::vector<DeviceInfo> devices();
-  // "edgetpu:0", by the driver's order, or "edgetpu:usb-1-4", by the port. Throws kUnavailable.
+  // "edgetpu:0", by the driver's order, or another one where a process has that; "edgetpu:usb-1-4", by the port. Throws
+  // kUnavailable.
   std::shared_ptr<Device> open(const std::string& device_id);
 
  private:
