@@ -34,6 +34,7 @@ struct Load {
   std::optional<host::HostOptions> host;  // load it in a host process
   bool alone = false;                     // in one that serves nobody else while it loads
   bool adopt = false;                     // that then serves others too
+  bool trial = false;                     // it runs once and is thrown away
   std::shared_ptr<GroupBuilder> group;    // it becomes a member of this one, as `id` in `tier`
   std::string id;
   size_t tier = 0;
@@ -74,6 +75,7 @@ void read_host(Load& load, const Napi::Object& object) {
   options.strict = given.Get("strict").As<Napi::Boolean>();
   load.alone = given.Get("alone").As<Napi::Boolean>();
   load.adopt = load.alone && given.Get("adopt").As<Napi::Boolean>();
+  load.trial = given.Get("trial").As<Napi::Boolean>();
   load.host = std::move(options);
 }
 
@@ -140,6 +142,12 @@ std::shared_ptr<Model> load_on(const OpenDevice& open, const Load& load, Cancell
   std::shared_ptr<Model> model = open.device->load(load.source, options);
   if (load.adopt) host::adopt(std::static_pointer_cast<host::IsolatedDevice>(open.device));
   return model;
+}
+
+void perform_trial(const Load& load, Cancelled cancelled) {
+  const OpenDevice open = open_device(load);
+  const std::shared_ptr<Model> model = load_on(open, load, std::move(cancelled), host::make_shared_allocator());
+  std::static_pointer_cast<host::IsolatedModel>(model)->try_out();
 }
 
 LoadedModel perform(const Load& load, Cancelled cancelled) {
@@ -242,6 +250,10 @@ Napi::Value load_model_js(const Napi::CallbackInfo& info) {
     auto& addon = *info.Env().GetInstanceData<Addon>();
     on_own_thread(addon, token,
                   [load = to_load(info[1].As<Napi::Object>()), cancelled = make_cancellation(addon, token)] {
+                    if (load->trial) {
+                      perform_trial(*load, cancelled);
+                      return Completions::MakeValue();
+                    }
                     if (load->group) {
                       perform_member(load, cancelled);
                       return Completions::MakeValue();

@@ -34,19 +34,6 @@ export function emptyView(dtype: Dtype): TensorData {
   return viewOf(dtype, new ArrayBuffer(0), 0);
 }
 
-/** Zeros. Throws `ERR_OUT_OF_MEMORY` where JavaScript has no memory for them. */
-export function zeros(dtype: Dtype, shape: Shape): TensorData {
-  const count = elementCount(shape);
-  try {
-    return viewOf(dtype, new ArrayBuffer(count * facts[dtype].bytes), count);
-  } catch (error) {
-    throw new InferenceError('ERR_OUT_OF_MEMORY', `No memory for a tensor of ${shapeText(shape)}.`, {
-      remedy: 'Use smaller shapes.',
-      cause: error,
-    });
-  }
-}
-
 export function elementCount(shape: Shape): number {
   let count = 1;
   for (const dim of shape) count *= dim;

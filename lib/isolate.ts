@@ -6,7 +6,7 @@ import type { IsolateOptions, LoadOptions } from './types.js';
 
 const maxMs = 2 ** 31 - 1;
 
-function parse(given: IsolateOptions): Omit<NativeIsolate, 'alone' | 'adopt'> {
+function parse(given: IsolateOptions): Omit<NativeIsolate, 'alone' | 'adopt' | 'trial'> {
   if (given.retry !== undefined && typeof given.retry !== 'boolean') {
     throw invalidOption('isolate.retry', 'true or false', given.retry);
   }
@@ -40,10 +40,10 @@ export function isolateOption(options: LoadOptions, device: string): NativeIsola
   const { isolate = isDelicate } = options;
   if (isolate === false) return null;
   const alone = !isDelicate && (options.signal !== undefined || options.deadlineMs !== undefined);
-  return { ...parse(isolate === true ? {} : isolate), alone, adopt: alone };
+  return { ...parse(isolate === true ? {} : isolate), alone, adopt: alone, trial: false };
 }
 
-/** The throw-away host in which a stranger's model is tried: half of the memory, no files, no network. */
+/** A stranger's model is loaded and run once in a host that is then thrown away: half of the memory, no files, no network. */
 export function probeIsolation(options: LoadOptions): NativeIsolate {
   const given = typeof options.isolate === 'object' ? options.isolate : {};
   const { maxMemory, ...rest } = parse(given);
@@ -54,5 +54,6 @@ export function probeIsolation(options: LoadOptions): NativeIsolate {
     strict: true,
     alone: true,
     adopt: false,
+    trial: true,
   };
 }

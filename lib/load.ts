@@ -148,7 +148,7 @@ function timeout(isolated: boolean): InferenceError {
   });
 }
 
-/** A model, or a member of `group`, which answers with nothing but the file's fingerprint. */
+/** A model, or a member of `group` or a trial, which answer with nothing but the file's fingerprint. */
 interface Loaded {
   readonly model: NativeModel | undefined;
   readonly fingerprint: string;
@@ -188,7 +188,7 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
   };
   if (trust === 'probe') {
     progress('probe');
-    await probe(async () => modelOf(await within(probeIsolation(options), null), one, context));
+    await probe(() => within(probeIsolation(options), null));
   }
   progress('load');
   return within(isolateOption(options, one.id), group);

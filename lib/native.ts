@@ -139,6 +139,8 @@ export interface NativeIsolate {
   alone: boolean;
   /** Later loads may share that host. */
   adopt: boolean;
+  /** The model is run once with zeros and destroyed, and the load answers with nothing. */
+  trial: boolean;
 }
 
 export interface NativeLoad {

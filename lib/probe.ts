@@ -1,18 +1,5 @@
-/** `trust: 'probe'`: a stranger's model is loaded and run once in a throw-away host before it may come nearer. */
-import { zeros } from './dtypes.js';
+/** `trust: 'probe'`: a stranger's model is loaded, run once and destroyed in a throw-away host before it may come nearer. */
 import { InferenceError } from './errors.js';
-import type { Model } from './model.js';
-import type { Inputs, TensorSpec } from './types.js';
-
-/** Zeros of shapes that the inputs allow: dimensions that are decided per run are 1. */
-function someInputs(specs: readonly TensorSpec[]): Inputs {
-  const inputs = Object.create(null) as Record<string, Inputs[string]>;
-  for (const { name, dtype, shape } of specs) {
-    const concrete = (shape ?? []).map((size) => (size < 0 ? 1 : size));
-    inputs[name] = { data: zeros(dtype, concrete), shape: concrete };
-  }
-  return inputs;
-}
 
 /** What killed or stopped the host is the model's fault; what it refused in words, it would refuse here as well. */
 function verdict(error: unknown): unknown {
@@ -24,17 +11,11 @@ function verdict(error: unknown): unknown {
   });
 }
 
-/** `load` makes the model in a throw-away host. Rejects where it should not be loaded into this process. */
-export async function probe(load: () => Promise<Model>): Promise<void> {
-  let model: Model | undefined;
+/** `trial` is all of that in the host. Rejects where the model should not be loaded into this process. */
+export async function probe(trial: () => Promise<unknown>): Promise<void> {
   try {
-    model = await load();
-    await model.run(someInputs(model.inputs));
+    await trial();
   } catch (error) {
-    // A run that fails in words for want of sensible inputs has not done any harm.
-    const harmless = model !== undefined && error instanceof InferenceError && error.code !== 'ERR_DEVICE_LOST';
-    if (!harmless) throw verdict(error);
-  } finally {
-    await model?.dispose({ timeoutMs: 1000 });
+    throw verdict(error);
   }
 }

@@ -176,8 +176,8 @@ export interface LoadOptions {
    */
   readonly isolate?: boolean | IsolateOptions;
   /**
-   * `probe`: the model comes from a stranger. It is loaded and run once with zeros in a throw-away host first; one that
-   * kills that host is `ERR_INVALID_MODEL`. Give a `deadlineMs`: a hostile model may compile for ever.
+   * `probe`: the model comes from a stranger. It is loaded, run once with zeros and disposed of in a throw-away host first;
+   * one that kills that host is `ERR_INVALID_MODEL`. Give a `deadlineMs`: a hostile model may compile for ever.
    */
   readonly trust?: 'probe' | 'trusted';
   /** Fixes input shapes at load, by input name: dynamic models then run with zero copies. */

@@ -324,6 +324,8 @@ describe('trust: probe', () => {
     ['load_fault crash', /signal 11/],
     ['fault_at 1 abort', /signal 6/],
     ['fault_at 1 exit', /exit code 3/],
+    ['end_fault abort', /signal 6/],
+    ['end_fault exit', /exit code 3/],
   ])('%s: ERR_INVALID_MODEL', async (fault, words) => {
     const error = (await rejection(load(echoPlusOne(fault), { isolate: false, trust: 'probe' }))) as InferenceError;
     expect(error).toMatchObject({ code: 'ERR_INVALID_MODEL', backend: 'echo' });

@@ -46,11 +46,15 @@ class LoadedModel final : public IsolatedModel, public Resident, public std::ena
     return make_request({process_, id_, &inputs_, &outputs_, allocator_, shared_from_this()});
   }
 
+  void try_out() override;
+
   // The first time: fills in what the model says of itself. `cancelled` may be null.
   void load(const std::atomic<bool>* cancelled, bool first);
   void reload() override { load(nullptr, false); }
 
  private:
+  Reader ask(Kind question, const char* what);
+
   const std::shared_ptr<HostProcess> process_;
   const Writer load_;
   const FileDescriptor bytes_, weights_;
@@ -110,14 +114,39 @@ void LoadedModel::load(const std::atomic<bool>* cancelled, bool first) {
   connection_ = std::move(connection);
 }
 
-std::vector<LayerInfo> LoadedModel::layers() {
+Reader LoadedModel::ask(Kind question, const char* what) {
   std::lock_guard<std::mutex> lock(mutex_);
   const int64_t limit = now_ns() + kOpenNs;
-  if (!connection_.channel.send(Writer(Kind::kLayers))) throw process_->loss(connection_.generation);
+  if (!connection_.channel.send(Writer(question))) throw process_->loss(connection_.generation);
   auto message = connection_.channel.receive([&] { return now_ns() > limit; });
-  if (!message && now_ns() > limit) process_->kill(connection_.generation, "it did not name its layers within 60 s");
-  Reader answer = answer_of(*process_, connection_.generation, std::move(message));
+  if (!message && now_ns() > limit) {
+    process_->kill(connection_.generation, "it did not " + std::string(what) + " within 60 s");
+  }
+  return answer_of(*process_, connection_.generation, std::move(message));
+}
+
+std::vector<LayerInfo> LoadedModel::layers() {
+  Reader answer = ask(Kind::kLayers, "name its layers");
   return read_layers(answer);
+}
+
+void LoadedModel::try_out() {
+  std::vector<Shape> shapes;
+  for (const TensorSpec& input : inputs_) {
+    shapes.push_back(input.shape);
+    for (int64_t& size : shapes.back()) size = size < 0 ? 1 : size;
+  }
+  std::unique_ptr<Request> request;
+  try {
+    request = create_request();
+    request->bind(shapes);  // new memory: zeros
+    request->run();
+  } catch (const Error& error) {
+    // For want of sensible inputs, maybe: what fails in words has done no harm.
+    if (error.code() == ErrorCode::kDeviceLost) throw;
+  }
+  if (request) release(*request);
+  ask(Kind::kRelease, "let go of its model");
 }
 
 class HostedDevice final : public IsolatedDevice {

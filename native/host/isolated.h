@@ -20,6 +20,9 @@ class IsolatedDevice : public Device {
 class IsolatedModel : public Model {
  public:
   virtual HostStatus host() const = 0;
+  // Runs it once with zeros and destroys it in the host, where what the run has broken in memory comes to light.
+  // Blocks. Throws kDeviceLost where the host did not survive. The model is of no use afterwards.
+  virtual void try_out() = 0;
 };
 
 // Opens a device in a host process. Those who ask for the same backend, library, device and options share one, unless

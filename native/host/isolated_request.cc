@@ -31,6 +31,7 @@ class IsolatedRequest final : public Request {
     return read_layer_times(answer);
   }
   size_t bytes_copied() const override { return bytes_copied_; }
+  void release() { ask(Writer(Kind::kRelease), process_.options().first_timeout_ms); }
 
  private:
   using Buffers = std::vector<std::shared_ptr<SharedBuffer>>;
@@ -266,5 +267,7 @@ void IsolatedRequest::cancel() noexcept {
 std::unique_ptr<Request> make_request(RequestParts parts) {
   return std::make_unique<IsolatedRequest>(std::move(parts));
 }
+
+void release(Request& request) { static_cast<IsolatedRequest&>(request).release(); }
 
 }  // namespace edge::host

@@ -20,5 +20,7 @@ struct RequestParts {
 };
 
 std::unique_ptr<Request> make_request(RequestParts parts);
+// Destroys what the host has of such a request, and waits for that. Throws kDeviceLost where the host does not survive.
+void release(Request& request);
 
 }  // namespace edge::host

@@ -24,6 +24,7 @@ enum class Kind : uint8_t {
   kLoad,           // parent, first on a channel: a model, which lives as long as the channel
   kCreateRequest,  // parent, first on a channel: a request, which lives as long as the channel
   kLayers,         // parent, on a model's channel
+  kRelease,        // parent, on a model's or a request's channel: destroy it, then answer; the last question
   kBind,           // parent, on a request's channel, as the next three
   kRun,
   kResetState,

@@ -145,7 +145,13 @@ void serve_model(const Channel& channel, Message message) {
   while (model) {
     auto question = channel.receive();
     if (!question) return;
-    answer(channel, [&](Writer& reply) { write(reply, model->layers()); });
+    answer(channel, [&](Writer& reply) {
+      if (question->kind == Kind::kRelease) {
+        model.reset();
+      } else {
+        write(reply, model->layers());
+      }
+    });
   }
 }
 
@@ -197,6 +203,9 @@ void serve_request(const Channel& channel, Message message) {
           break;
         case Kind::kProfile:
           write(reply, request->profile());
+          break;
+        case Kind::kRelease:
+          request.reset();
           break;
         default:
           throw Error(ErrorCode::kBackend, "The host process does not know this question.", "");

@@ -155,6 +155,7 @@ class EchoModel final : public Model, public std::enable_shared_from_this<EchoMo
     info_.precision = "f32";
     info_.optimal_in_flight = program_.optimal;
   }
+  ~EchoModel() override { strike(program_.end_fault, program_.once); }
   const std::vector<TensorSpec>& inputs() const override { return program_.inputs; }
   const std::vector<TensorSpec>& outputs() const override { return program_.outputs; }
   const ModelInfo& info() const override { return info_; }

@@ -16,6 +16,7 @@
 //   fault_at N FAULT                  run number N kills the process: crash, abort or exit; or it leaks: from then on
 //                                     every run keeps 64 MB more
 //   load_fault FAULT                  so does loading
+//   end_fault FAULT                   so does destroying the model
 //   once PATH                         faults happen only while no such file exists, and make it: a process that is
 //                                     restarted is spared
 //   refuse CODE                       loading fails

@@ -169,6 +169,8 @@ void parse_line(Program& program, const std::string& line, const std::string& de
     program.fault = parse_fault(line, words);
   } else if (word == "load_fault") {
     program.load_fault = parse_fault(line, words);
+  } else if (word == "end_fault") {
+    program.end_fault = parse_fault(line, words);
   } else if (word == "once") {
     if (!(words >> std::quoted(program.once))) fail(line, "needs a path");
   } else if (word == "refuse") {

@@ -25,7 +25,7 @@ struct Program {
   std::vector<OutputRule> rules;  // one an output
   int delay_ms = 0, spin_us = 0, load_ms = 0;
   uint64_t fail_at = 0, hang_at = 0, stuck_at = 0, fault_at = 0;  // 0: never
-  Fault fault = Fault::kNone, load_fault = Fault::kNone;
+  Fault fault = Fault::kNone, load_fault = Fault::kNone, end_fault = Fault::kNone;
   std::string once;  // a file; empty: always
   ErrorCode fail_code = ErrorCode::kBackend;
   std::optional<ErrorCode> refuse;
