@@ -72,8 +72,13 @@ export class Graph {
 
   input(name: string, dtype: string, shape: Shape, more: TensorOptions = {}): Port {
     const port = this.#tensor({ dtype, shape, ...more, name });
-    this.#inputs.push(port.index);
+    this.feed(port);
     return port;
+  }
+
+  /** Lists a tensor among the inputs, whatever it is. */
+  feed(port: Port): void {
+    this.#inputs.push(port.index);
   }
 
   output(port: Port): void {

@@ -176,6 +176,8 @@ struct Profiler {
   void (*ReportSettings)(Profiler* profiler, const char* setting, const void* settings);
   uint32_t (*ReportBeginOpInvokeEvent)(Profiler* profiler, const char* name, int64_t op, int64_t subgraph);
   void (*ReportEndOpInvokeEvent)(Profiler* profiler, uint32_t event);
+  // Of a part of a delegate's node, which the delegate has measured.
+  void (*ReportOpInvokeEvent)(Profiler* profiler, const char* name, uint64_t us, int64_t op, int64_t subgraph);
 };
 
 using ErrorReporter = void (*)(void* user_data, const char* format, va_list arguments);

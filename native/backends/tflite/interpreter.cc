@@ -27,7 +27,7 @@ std::string missing_operator(const std::string& words) {
 
 }  // namespace
 
-// A delegate that takes no node and looks at the graph.
+// A delegate that takes no node and looks at every graph, one after the other.
 struct Interpreter::Observer {
   Delegate delegate{};
   Interpreter* owner = nullptr;
@@ -44,7 +44,7 @@ struct Interpreter::Observer {
   void look(Context& context) {
     IntArray* plan = nullptr;
     if (context.GetExecutionPlan(&context, &plan) != kOk) return;
-    Placement placement;
+    Placement& placement = owner->placement_;
     // TFLite reuses the plan's array for every caller.
     const std::vector<int> nodes(plan->data, plan->data + plan->size);
     for (const int index : nodes) {
@@ -65,7 +65,6 @@ struct Interpreter::Observer {
         add(context, placement, *inner, *what, accelerated ? owner->plan_.accelerator->device_id() : "cpu");
       }
     }
-    owner->placement_ = std::move(placement);
   }
 
   static void add(const Context& context, Placement& placement, const Node& node, const Registration& registration,
@@ -100,6 +99,15 @@ struct Interpreter::Stopwatch {
   static void end(Profiler* self, uint32_t event) {
     auto& all = *static_cast<Stopwatch*>(self->data)->times;
     if (event < all.size()) all[event].ns += now_ns();
+  }
+  // Delegates that measure their parts themselves, as XNNPACK does, tell of these instead of their node.
+  static void part(Profiler* self, const char* name, uint64_t us, int64_t op, int64_t) {
+    auto& all = *static_cast<Stopwatch*>(self->data)->times;
+    try {
+      all.push_back({std::to_string(op), name, "XNNPACK", static_cast<int64_t>(us) * 1000});
+    } catch (...) {
+      // no memory: the report lacks a line
+    }
   }
 };
 
@@ -140,12 +148,14 @@ void Interpreter::create(const std::vector<Shape>& shapes) {
     stopwatch_->profiler.ReportSettings = [](Profiler*, const char*, const void*) {};
     stopwatch_->profiler.ReportBeginOpInvokeEvent = Stopwatch::begin;
     stopwatch_->profiler.ReportEndOpInvokeEvent = Stopwatch::end;
+    stopwatch_->profiler.ReportOpInvokeEvent = Stopwatch::part;
     api_.TfLiteInterpreterOptionsSetTelemetryProfiler(options_.get(), &stopwatch_->profiler);
   }
   handle_ = {api_.TfLiteInterpreterCreate(plan_.model.get(), options_.get()), [this](TfLiteInterpreter* one) {
                if (one != nullptr) api_.TfLiteInterpreterDelete(one);
              }};
   if (!handle_) refuse(words_->take());
+  check_ports();
   // Delegates come after the shapes: some make the graph immutable.
   resize(shapes);
   if (accelerator_ && !apply(accelerator_.get())) {
@@ -163,6 +173,25 @@ void Interpreter::create(const std::vector<Shape>& shapes) {
   allocate();
 }
 
+// TFLite loads models whose inputs and outputs are not there, and crashes where it uses them.
+void Interpreter::check_ports() const {
+  const auto missing = [](const char* kind, size_t index) {
+    return Error(ErrorCode::kInvalidModel,
+                 "The model's " + std::string(kind) + " number " + std::to_string(index) + " is no tensor of its own.",
+                 "The file is damaged: get it again, or convert the model anew.", "tflite");
+  };
+  for (size_t i = 0; i < input_count(); ++i) {
+    const Tensor* tensor = api_.TfLiteInterpreterGetInputTensor(handle_.get(), static_cast<int32_t>(i));
+    // Values written into a constant would change the model of all requests.
+    if (tensor == nullptr || tensor->allocation_type == kMmapRo) throw missing("input", i);
+  }
+  for (size_t i = 0; i < output_count(); ++i) {
+    if (api_.TfLiteInterpreterGetOutputTensor(handle_.get(), static_cast<int32_t>(i)) == nullptr) {
+      throw missing("output", i);
+    }
+  }
+}
+
 void Interpreter::resize(const std::vector<Shape>& shapes) {
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (shape_of(input(i).dims) == shapes[i]) continue;
@@ -173,6 +202,7 @@ void Interpreter::resize(const std::vector<Shape>& shapes) {
                   "TFLite does not take " + shape_text(shapes[i]) + " for the input number " + std::to_string(i) + ".",
                   "Give a shape that the model takes.", "tflite", words_->take());
     }
+    resized_ = true;
   }
 }
 
@@ -183,6 +213,7 @@ bool Interpreter::apply(Delegate* delegate) {
 void Interpreter::observe() {
   observer_ = std::make_unique<Observer>();
   observer_->owner = this;
+  placement_ = {};
   observer_->delegate.data = observer_.get();
   observer_->delegate.Prepare = Observer::prepare;
   observer_->delegate.flags = kAllowDynamicTensors;
@@ -204,6 +235,10 @@ void Interpreter::refuse(const std::string& words) const {
     throw Error(ErrorCode::kUnsupported,
                 "The model needs the operator '" + name + "', which this TFLite does not have.",
                 "Convert the model with built-in operators only, or use a newer TFLite.", "tflite", words);
+  }
+  if (resized_) {
+    throw Error(ErrorCode::kInvalidTensor, "TFLite cannot prepare the model for these shapes.",
+                "Look at the cause, and give shapes that the model takes.", "tflite", words);
   }
   throw Error(ErrorCode::kInvalidModel, "TFLite cannot prepare the model.",
               "Look at the cause: a damaged file, or shapes that do not go together.", "tflite", words);

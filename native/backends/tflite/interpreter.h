@@ -75,6 +75,7 @@ class Interpreter {
   struct Observer;
   struct Stopwatch;
   void create(const std::vector<Shape>& shapes);
+  void check_ports() const;
   bool apply(Delegate* delegate);
   void resize(const std::vector<Shape>& shapes);
   void observe();
@@ -92,6 +93,7 @@ class Interpreter {
   std::shared_ptr<TfLiteInterpreter> handle_;
   std::vector<LayerTime> times_;
   Placement placement_;
+  bool resized_ = false;  // its shapes are not those of the file
 };
 
 }  // namespace edge::tflite

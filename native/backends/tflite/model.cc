@@ -124,7 +124,8 @@ class TfliteModel final : public Model, public std::enable_shared_from_this<Tfli
 bool parse_flag(const std::string& key, const std::string& value) {
   if (value == "YES" || value == "true" || value == "1") return true;
   if (value == "NO" || value == "false" || value == "0") return false;
-  throw Error(ErrorCode::kInvalidArgument, "The property " + key + " is YES or NO, not '" + value + "'.", "", "tflite");
+  throw Error(ErrorCode::kInvalidArgument, "The property " + key + " is YES or NO, not '" + value + "'.",
+              "Write YES or NO.", "tflite");
 }
 
 Plan make_plan(const std::shared_ptr<const Runtime>& runtime, const LoadOptions& options) {

@@ -38,12 +38,12 @@ void TfliteRequest::check_shapes(const std::vector<Shape>& shapes) const {
   }
 }
 
-// An interpreter for other shapes is a new one: delegates may not let the old one change, and a failure leaves it as it
-// was.
+// Other buffers or shapes take a new interpreter: delegates may not let the old one change, and a failure leaves it,
+// and the buffers that it works in, as they were.
 void TfliteRequest::bind(const std::vector<Shape>& input_shapes) {
   check_shapes(input_shapes);
   std::unique_ptr<Interpreter> fresh;
-  bool same = interpreter_ != nullptr;
+  bool same = interpreter_ != nullptr && !is_bound_;
   for (size_t i = 0; same && i < input_shapes.size(); ++i) {
     same = tensor_shape(interpreter_->input(i)) == input_shapes[i];
   }
@@ -55,6 +55,7 @@ void TfliteRequest::bind(const std::vector<Shape>& input_shapes) {
     std::lock_guard<std::mutex> lock(mutex_);
     std::swap(interpreter_, fresh);
   }
+  is_bound_ = true;
   shapes_ = input_shapes;
   inputs_ = std::move(binding.inputs);
   outputs_ = std::move(binding.outputs);
@@ -106,7 +107,12 @@ void TfliteRequest::run() {
   bytes_copied_ = 0;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     if (input_in_place_[i] || inputs_[i].bytes == 0) continue;
-    std::memcpy(interpreter_->input(i).data, inputs_[i].buffer->data(), inputs_[i].bytes);
+    const Tensor& tensor = interpreter_->input(i);
+    if (tensor.data == nullptr || tensor.bytes != inputs_[i].bytes) {
+      throw Error(ErrorCode::kBackend, "TFLite does not take the input '" + model_->inputs[i].name + "'.",
+                  "The file may be damaged: get it again, or convert the model anew.", "tflite");
+    }
+    std::memcpy(tensor.data, inputs_[i].buffer->data(), inputs_[i].bytes);
     bytes_copied_ += inputs_[i].bytes;
   }
   interpreter_->invoke();
@@ -123,8 +129,8 @@ void TfliteRequest::take_output(size_t index) {
   if (!output.buffer || output.buffer->size() < output.bytes) output.buffer = model_->allocator->allocate(output.bytes);
   if (output.bytes == 0) return;
   if (tensor.data == nullptr || tensor.bytes < output.bytes) {
-    throw Error(ErrorCode::kBackend, "TFLite does not give the output '" + model_->outputs[index].name + "'.", "",
-                "tflite");
+    throw Error(ErrorCode::kBackend, "TFLite does not give the output '" + model_->outputs[index].name + "'.",
+                "The file may be damaged: get it again, or convert the model anew.", "tflite");
   }
   std::memcpy(output.buffer->data(), tensor.data, output.bytes);
   bytes_copied_ += output.bytes;

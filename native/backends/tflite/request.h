@@ -49,6 +49,7 @@ class TfliteRequest final : public Request {
   const std::shared_ptr<Model> keep_alive_;
   std::mutex mutex_;  // guards interpreter_ between cancel() and its replacement
   std::unique_ptr<Interpreter> interpreter_;
+  bool is_bound_ = false;      // interpreter_ works in the buffers below
   std::vector<Shape> shapes_;  // of interpreter_; empty: as the file has them
   std::vector<BoundTensor> inputs_, outputs_;
   std::vector<bool> input_in_place_, output_in_place_;
