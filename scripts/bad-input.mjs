@@ -1,5 +1,6 @@
 // `npm run test:bad-input`: what the library does with damaged models, each outcome counted.
-//   --options JSON   of loadModel, such as '{"trust":"probe"}'     --only TEXT   ids that contain it
+//   --options JSON   of loadModel, such as '{"trust":"probe"}'; the device is openvino:cpu, or as they say
+//   --only TEXT      ids that contain it
 //   --write ID       writes that damaged model into the current folder, to look at it
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,7 +10,7 @@ import { build } from './build.mjs';
 import { runInChildren } from './disposable-workers.mjs';
 import { clearResults, writeResult } from './results.mjs';
 import { main, root, Sentence } from './root.mjs';
-import { ensureOpenvino } from './runtime.mjs';
+import { ensureOpenvino, ensureTflite } from './runtime.mjs';
 import { summarize } from './summary.mjs';
 
 // Longer than the deadline of a probe, which ends a load by itself.
@@ -20,7 +21,6 @@ const perChild = 40;
 const streams = 2;
 
 const folder = path.join(root, 'build', 'bad-input');
-const report = path.join(root, 'build', 'bad-input.json');
 
 function outcomeOf(result) {
   if (result.outcome === 'answered') return result.value;
@@ -59,14 +59,17 @@ await main(async () => {
   const options = { device: 'openvino:cpu', ...JSON.parse(values.options ?? '{}') };
   // Where another process takes the crash, none may reach the caller; in-process, what the SDK does to itself is counted.
   const isolated = options.trust === 'probe' || Boolean(options.isolate);
-  const runner = isolated ? 'bad-input-isolated' : 'bad-input';
+  const onTflite = options.device.startsWith('tflite');
+  const runner = `bad-input${onTflite ? '-tflite' : ''}${isolated ? '-isolated' : ''}`;
   clearResults([runner]);
   await build(['addon', 'ts']);
-  await ensureOpenvino();
+  await (onTflite ? ensureTflite() : ensureOpenvino());
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
 
-  const jobs = corpus().filter(({ id }) => id.includes(values.only ?? ''));
+  const jobs = corpus().filter(
+    ({ id, format }) => id.includes(values.only ?? '') && (!onTflite || format === 'tflite'),
+  );
   const child = {
     command: 'sh',
     args: [
@@ -80,6 +83,7 @@ await main(async () => {
   const shared = await Promise.all(shares.map((share) => runInChildren(share, child)));
   const results = jobs.map((_, i) => shared[i % streams][Math.floor(i / streams)]);
   const list = jobs.map((job, i) => ({ ...job, mutation: damaged(job).mutation, ...outcomeOf(results[i]) }));
+  const report = path.join(root, 'build', `${runner}.json`);
   fs.writeFileSync(report, `${JSON.stringify({ options, list }, null, 2)}\n`);
   printTable(list.filter(({ index }) => index >= 0));
 

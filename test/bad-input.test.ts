@@ -33,6 +33,9 @@ it.each([
   ['small-network', 151, 12],
   ['near-empty', 51, 10],
   ['ocr-classifier', 161, 9],
+  ['products', 151, 9],
+  ['non-zero', 101, 9],
+  ['identity', 61, 9],
 ])('%s', (source, count, kinds) => {
   const list = describeCorpus(source);
   expect(list).toHaveLength(count);

@@ -1,5 +1,6 @@
 // The corpus of damaged models: real ones and generated ones, each damaged in many ways, all from seeds.
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { IrWriter, randomNumbers } from '../../bench/ir.mjs';
@@ -38,6 +39,30 @@ function generated(write) {
   };
 }
 
+const require = createRequire(import.meta.url);
+const modules = new Map();
+
+/** A module of test/support, which are TypeScript: compiled here, with lib/ as it is built. */
+function support(name) {
+  const known = modules.get(name);
+  if (known !== undefined) return known;
+  const { transpileModule, ModuleKind, ScriptTarget } = require('typescript');
+  const text = fs.readFileSync(path.join(root, 'test', 'support', `${name}.ts`), 'utf8');
+  const compilerOptions = { module: ModuleKind.CommonJS, target: ScriptTarget.ES2022 };
+  const { outputText } = transpileModule(text, { compilerOptions });
+  const take = (id) => {
+    if (id.startsWith('../../lib/')) return require(path.join(root, 'dist', id.slice('../../lib/'.length)));
+    return id.startsWith('./') ? support(path.basename(id, '.js')) : require(id);
+  };
+  const exports = {};
+  new Function('require', 'exports', outputText)(take, exports);
+  modules.set(name, exports);
+  return exports;
+}
+
+/** A TFLite model of the tests' own. */
+const tflite = (write) => () => ({ model: write(support('tflite-graphs')), weights: null });
+
 const file =
   (...parts) =>
   () => ({ model: Uint8Array.from(fs.readFileSync(path.join(...parts))), weights: null });
@@ -56,6 +81,9 @@ export const sources = [
   { name: 'ocr-detector', format: 'onnx', count: 20, read: ocr('ch_PP-OCRv4_det_infer.onnx') },
   { name: 'fastest-det', format: 'onnx', count: 60, read: asset('FastestDet.onnx') },
   { name: 'rfb-320', format: 'onnx', count: 40, read: asset('version-RFB-320.onnx') },
+  { name: 'products', format: 'tflite', count: 150, read: tflite((graphs) => graphs.slowTflite(2, 8)) },
+  { name: 'non-zero', format: 'tflite', count: 100, read: tflite((graphs) => graphs.nonZeroTflite(8)) },
+  { name: 'identity', format: 'tflite', count: 60, read: tflite((graphs) => graphs.identityTflite('i32', [-1, 2])) },
   { name: 'mobilenet-v1', format: 'tflite', count: 150, read: asset('mobilenet_v1_0.25_128_quant.tflite') },
   { name: 'deeplab-v3', format: 'tflite', count: 60, read: asset('deeplabv3_mnv2_dm05_pascal_quant.tflite') },
 ];
