@@ -94,6 +94,7 @@ std::shared_ptr<Load> to_load(const Napi::Object& object) {
   load->options.threads = number(object, "threads");
   load->options.streams = number(object, "streams");
   load->options.performance_hint = text(object, "performanceHint");
+  load->options.signature = text(object, "signature");
   load->options.allow_partial = object.Get("allowPartial").As<Napi::Boolean>();
   load->options.profile = object.Get("profile").As<Napi::Boolean>();
   load->options.cache_directory = text(object, "cacheDirectory");

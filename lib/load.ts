@@ -78,6 +78,13 @@ function fixedShapes(options: LoadOptions): [string, number[]][] {
   return Object.entries(given).map(([name, shape]) => [name, [...checkShape(shape, `the input '${name}'`)]]);
 }
 
+/** '' for none. */
+function signatureName(signature: unknown): string {
+  if (signature === undefined) return '';
+  if (typeof signature !== 'string' || signature === '') throw invalidOption('signature', 'a name', signature);
+  return signature;
+}
+
 /** The folder for compiled models; '' for none. */
 function cacheDirectory(cache: unknown): string {
   if (cache === undefined || cache === false) return '';
@@ -105,6 +112,7 @@ function common(
       options.performanceHint === undefined
         ? ''
         : oneOf('performanceHint', options.performanceHint, ['latency', 'throughput'], 'latency'),
+    signature: signatureName(options.signature),
     allowPartial: oneOf('partial', options.partial, ['error', 'allow'], 'error') === 'allow',
     profile: booleanOption('profile', options.profile, false),
     cacheDirectory: cacheDirectory(options.cache),

@@ -156,6 +156,8 @@ export interface NativeLoad {
   threads: number;
   streams: number;
   performanceHint: string;
+  /** '': what the file puts first. */
+  signature: string;
   allowPartial: boolean;
   profile: boolean;
   /** '': no cache. */

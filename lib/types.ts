@@ -187,6 +187,13 @@ export interface LoadOptions {
    * SDK's words; `allow` leaves them to the CPU: `model.info.devices` then has both devices.
    */
   readonly partial?: 'error' | 'allow';
+  /**
+   * Runs this signature of a TFLite model, by its name in the file; inputs and outputs are called as it calls them. Variables
+   * belong to a request, so signatures do not share them. Default: the file's first graph, by its tensors' names.
+   * `inspectTflite` lists the signatures; a name that is not among them is `ERR_INVALID_ARGUMENT`. Other SDKs refuse it with
+   * `ERR_UNSUPPORTED`.
+   */
+  readonly signature?: string;
   /** Measures every layer, for `request.profile()` and `model.layers()`. Costs time in each run. */
   readonly profile?: boolean;
   /**

@@ -13,6 +13,7 @@ export const loadOptionTable: OptionTable = {
   streams: { value: 'N', help: 'parallel execution streams; default the SDK decides' },
   hint: { value: 'H', help: 'latency or throughput' },
   shapes: { value: 'NAME=1x3x224x224', help: 'fixes the shape of an input', multiple: true },
+  signature: { value: 'NAME', help: 'runs this signature of a TFLite model; default its first graph' },
   isolate: { help: 'runs the device in a process of its own' },
   probe: { help: "tries a stranger's model in a throw-away process first" },
   partial: { help: 'layers that the device refuses may run on the CPU' },
@@ -42,6 +43,7 @@ export function loadOptionsOf(args: Args): LoadOptions {
   const streams = args.integer('streams', 1);
   const performanceHint = args.choice('hint', ['latency', 'throughput']);
   const shapes = args.shapes('shapes');
+  const signature = args.text('signature');
   const properties = args.pairs('property');
   return {
     ...(device !== undefined && { device: device.length === 1 ? (device[0] ?? '') : device }),
@@ -51,6 +53,7 @@ export function loadOptionsOf(args: Args): LoadOptions {
     ...(streams !== undefined && { streams }),
     ...(performanceHint !== undefined && { performanceHint }),
     ...(shapes.size > 0 && { shapes: Object.fromEntries(shapes) }),
+    ...(signature !== undefined && { signature }),
     ...(args.flag('isolate') && { isolate: true }),
     ...(args.flag('probe') && { trust: 'probe' as const }),
     ...(args.flag('partial') && { partial: 'allow' }),

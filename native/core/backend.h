@@ -59,6 +59,7 @@ struct LoadOptions {
   int threads = 0;               // 0: the SDK decides
   int streams = 0;               // 0: the SDK decides
   std::string performance_hint;  // "latency", "throughput" or empty
+  std::string signature;         // that is to be run, by its name in the file; empty: what the file puts first
   std::vector<std::pair<std::string, std::string>> properties;  // by the SDK's own names, untouched
   std::map<std::string, Shape> shapes;                          // fixes input shapes, by input name
   bool allow_partial = false;                                   // layers that the device refuses may run on another one

@@ -193,6 +193,7 @@ void write(Writer& to, const LoadOptions& options) {
   to.put(options.threads);
   to.put(options.streams);
   to.put(options.performance_hint);
+  to.put(options.signature);
   write_pairs(to, options.properties);
   to.put(static_cast<uint64_t>(options.shapes.size()));
   for (const auto& [name, shape] : options.shapes) {
@@ -210,6 +211,7 @@ LoadOptions read_load_options(Reader& from) {
   options.threads = from.get<int>();
   options.streams = from.get<int>();
   options.performance_hint = from.text();
+  options.signature = from.text();
   options.properties = read_pairs(from);
   for (uint64_t left = from.get<uint64_t>(); left > 0; --left) {
     std::string name = from.text();

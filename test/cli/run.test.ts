@@ -5,6 +5,8 @@ import { readNpy, writeNpy, type NpyArray } from '../../lib/cli/npy.js';
 import { randomTensor } from '../../lib/cli/random.js';
 import { listRuntimes } from '../../lib/runtimes.js';
 import type { Dtype, TensorData } from '../../lib/types.js';
+import { plus } from '../support/tflite-graphs.js';
+import { Tflite } from '../support/tflite.js';
 import { echoModel, edgeInfer, edgeInferJson, onEcho, temporaryFolder } from './program.js';
 
 interface RunJson {
@@ -335,4 +337,23 @@ const openvino = listRuntimes().some((runtime) => runtime.id === 'openvino' && r
     fs.writeFileSync(file('no.onnx'), 'no model at all');
     expect((await edgeInferJson(['inspect', file('no.onnx'), '--device', 'openvino:cpu'])).code).toBe(4);
   });
+});
+
+test('a signature of a TFLite model, by name', async () => {
+  const model = new Tflite();
+  const x = model.main.input('x', 'f32', [1]);
+  model.main.output(plus(model.main, x, 1, 'y'));
+  const second = model.graph('second');
+  const a = second.input('a', 'f32', [2]);
+  const b = plus(second, a, 5, 'b');
+  second.output(b);
+  model.signature('five', { from: a }, { to: b }, 1);
+  const name = file('signatures.tflite');
+  fs.writeFileSync(name, model.build());
+  const options = ['--device', 'tflite:cpu', '--signature'];
+  const { code, json } = await edgeInferJson<RunJson>(['run', name, '--random', '--seed', '1', ...options, 'five']);
+  expect(code).toBe(0);
+  expect(json).toMatchObject({ inputs: [{ name: 'from', shape: [2] }], outputs: [{ name: 'to', shape: [2] }] });
+  const failed = await edgeInferJson<Failed>(['run', name, '--random', ...options, 'six']);
+  expect(failed.json.error).toMatchObject({ message: expect.stringContaining("no signature 'six'") as string });
 });

@@ -347,6 +347,10 @@ class EchoDevice final : public Device {
   const DeviceInfo& info() const override { return info_; }
 
   std::shared_ptr<Model> load(const ModelSource& source, const LoadOptions& options) override {
+    if (!options.signature.empty()) {
+      throw Error(ErrorCode::kUnsupported, "The echo backend runs a model as a whole: it has no signatures.",
+                  "Load a TFLite model on `tflite:cpu`, or leave `signature` out.", "echo");
+    }
     std::string text(reinterpret_cast<const char*>(source.bytes.data), source.bytes.size);
     if (!source.path.empty()) {
       std::ifstream file(source.path, std::ios::binary);

@@ -32,6 +32,10 @@ class OpenVinoDevice final : public Device {
       : runtime_(std::move(runtime)), name_(std::move(name)), info_(std::move(info)) {}
   const DeviceInfo& info() const override { return info_; }
   std::shared_ptr<Model> load(const ModelSource& source, const LoadOptions& options) override {
+    if (!options.signature.empty()) {
+      throw Error(ErrorCode::kUnsupported, "OpenVINO runs a model as a whole: it has no signatures.",
+                  "Load a TFLite model on `tflite:cpu`, or leave `signature` out.", "openvino");
+    }
     auto model = load_model(runtime_, name_, info_, source, options);
     guard_exit();  // compiling may bring more libraries
     return model;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/tflite/request.h"
+#include "backends/tflite/signature.h"
 #include "backends/tflite/types.h"
 
 namespace edge::tflite {
@@ -16,7 +17,7 @@ namespace {
 using FileBytes = std::vector<uint8_t>;
 
 // Read whole rather than mapped: a file that somebody shortens under a mapping kills the process.
-std::shared_ptr<const FileBytes> read(const ModelSource& source) {
+std::shared_ptr<FileBytes> read(const ModelSource& source) {
   auto bytes = std::make_shared<FileBytes>();
   if (source.path.empty()) {
     bytes->assign(source.bytes.data, source.bytes.data + source.bytes.size);
@@ -173,11 +174,13 @@ std::vector<Shape> fixed_shapes(const Interpreter& interpreter, const std::vecto
   return shapes;
 }
 
-std::vector<TensorSpec> specs_of(const Interpreter& interpreter, bool outputs) {
+// `names`: instead of the tensors' own; empty, or one for each.
+std::vector<TensorSpec> specs_of(const Interpreter& interpreter, bool outputs, const std::vector<std::string>& names) {
   std::vector<TensorSpec> specs;
   const size_t count = outputs ? interpreter.output_count() : interpreter.input_count();
   for (size_t i = 0; i < count; ++i) {
     specs.push_back(outputs ? spec_of(interpreter.output(i), "output", i) : spec_of(interpreter.input(i), "input", i));
+    if (i < names.size() && !names[i].empty()) specs.back().name = names[i];
   }
   make_names_unique(specs);
   return specs;
@@ -213,14 +216,20 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Runtime>& runtime,
   compiled->plan = make_plan(runtime, options);
   Plan& plan = compiled->plan;
   plan.accelerator = std::move(accelerator);
-  plan.bytes = read(source);
+  const std::shared_ptr<FileBytes> bytes = read(source);
+  Signature signature;
+  if (!options.signature.empty()) {
+    parse(*runtime, *bytes);  // TFLite looks the file over before we follow its offsets and change two of them
+    signature = select_signature(*bytes, options.signature);
+  }
+  plan.bytes = bytes;
   if (plan.accelerator) plan.accelerator->check(*plan.bytes, options.allow_partial);
   plan.model = parse(*runtime, *plan.bytes);
   compiled->allocator = options.allocator;
   compiled->copies_signed_inputs = plan.accelerator != nullptr;
 
   auto first = std::make_unique<Interpreter>(plan, std::vector<Shape>());
-  compiled->inputs = specs_of(*first, false);
+  compiled->inputs = specs_of(*first, false, signature.inputs);
   const std::vector<Shape> shapes = fixed_shapes(*first, compiled->inputs, options);
   if (!shapes.empty()) {
     first = std::make_unique<Interpreter>(plan, shapes);
@@ -228,7 +237,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Runtime>& runtime,
       if (options.shapes.count(compiled->inputs[i].name) != 0) compiled->inputs[i].shape = shapes[i];
     }
   }
-  compiled->outputs = specs_of(*first, true);
+  compiled->outputs = specs_of(*first, true, signature.outputs);
   const bool fixed = all_static(compiled->inputs);
   for (size_t i = 0; i < compiled->outputs.size(); ++i) {
     TensorSpec& spec = compiled->outputs[i];

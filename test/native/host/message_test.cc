@@ -49,6 +49,7 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   options.threads = 3;
   options.streams = 4;
   options.performance_hint = "latency";
+  options.signature = "detect";
   options.properties = {{"P", "Q"}};
   options.shapes = {{"x", {1, 2, 3}}};
   options.allow_partial = options.profile = true;
@@ -89,6 +90,7 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   EXPECT_EQ(read_options.threads, 3);
   EXPECT_EQ(read_options.streams, 4);
   EXPECT_EQ(read_options.performance_hint, "latency");
+  EXPECT_EQ(read_options.signature, "detect");
   EXPECT_EQ(read_options.properties, options.properties);
   EXPECT_EQ(read_options.shapes, options.shapes);
   EXPECT_TRUE(read_options.allow_partial && read_options.profile);
