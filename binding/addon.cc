@@ -92,6 +92,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("forbidExternalBuffers", Napi::Function::New<forbid_external_buffers>(env, "forbidExternalBuffers"));
   define_loading(env, exports);
   define_groups(env, exports);
+  define_pipelines(env, exports);
   define_conversions(env, exports);
   define_benchmarks(env, exports);
   return exports;

@@ -29,6 +29,7 @@ struct Addon {
 
 void define_loading(Napi::Env env, Napi::Object exports);
 void define_groups(Napi::Env env, Napi::Object exports);
+void define_pipelines(Napi::Env env, Napi::Object exports);
 void define_conversions(Napi::Env env, Napi::Object exports);
 void define_benchmarks(Napi::Env env, Napi::Object exports);
 

@@ -15,6 +15,7 @@
 #include "core/clock.h"
 #include "core/exit_guard.h"
 #include "core/registry.h"
+#include "core/replay.h"
 #include "group.h"
 #include "host/isolated.h"
 #include "host/shared_memory.h"
@@ -154,8 +155,10 @@ void perform_trial(const Load& load, Cancelled cancelled) {
 LoadedModel perform(const Load& load, Cancelled cancelled) {
   const int64_t begin = now_ns();
   const OpenDevice open = open_device(load);
-  const bool shared = open.device->info().capabilities.memory == Buffer::Kind::kShared;
-  const std::shared_ptr<Allocator> allocator = shared ? host::make_shared_allocator() : make_host_allocator();
+  const Buffer::Kind kind = open.device->info().capabilities.memory;
+  // A pipeline may bind it to memory of its neighbours.
+  const std::shared_ptr<Allocator> allocator = make_replay_allocator(
+      kind == Buffer::Kind::kShared ? host::make_shared_allocator() : make_host_allocator(), kind);
   std::shared_ptr<Model> model = load_on(open, load, std::move(cancelled), allocator);
   LoadedModel loaded;
   loaded.isolated = std::dynamic_pointer_cast<host::IsolatedModel>(model);

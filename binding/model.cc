@@ -12,12 +12,13 @@
 namespace edge::binding {
 
 Napi::Function ModelWrap::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&ModelWrap::create_request>("createRequest"),
-                      InstanceMethod<&ModelWrap::run>("run"), InstanceMethod<&ModelWrap::cancel>("cancel"),
-                      InstanceMethod<&ModelWrap::statistics>("statistics"), InstanceMethod<&ModelWrap::host>("host"),
-                      InstanceMethod<&ModelWrap::devices>("devices"), InstanceMethod<&ModelWrap::dispose>("dispose"),
-                      InstanceMethod<&ModelWrap::abandon>("abandon"), InstanceMethod<&ModelWrap::layers>("layers")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&ModelWrap::create_request>("createRequest"), InstanceMethod<&ModelWrap::run>("run"),
+       InstanceMethod<&ModelWrap::cancel>("cancel"), InstanceMethod<&ModelWrap::statistics>("statistics"),
+       InstanceMethod<&ModelWrap::host>("host"), InstanceMethod<&ModelWrap::devices>("devices"),
+       InstanceMethod<&ModelWrap::segments>("segments"), InstanceMethod<&ModelWrap::dispose>("dispose"),
+       InstanceMethod<&ModelWrap::abandon>("abandon"), InstanceMethod<&ModelWrap::layers>("layers")});
 }
 
 Napi::Object ModelWrap::create(Addon& addon, const LoadedModel& loaded) {
@@ -26,6 +27,7 @@ Napi::Object ModelWrap::create(Addon& addon, const LoadedModel& loaded) {
   Napi::Object model = addon.model_class.New({Napi::External<std::shared_ptr<Session>>::New(env, &session)});
   Unwrap(model)->isolated_ = loaded.isolated;
   Unwrap(model)->group_ = loaded.group;
+  Unwrap(model)->pipeline_ = loaded.pipeline;
   model.Set("inputs", to_js(env, session->model().inputs()));
   model.Set("outputs", to_js(env, session->model().outputs()));
   Napi::Object info = Napi::Object::New(env);
@@ -131,6 +133,17 @@ Napi::Value ModelWrap::devices(const Napi::CallbackInfo& info) {
                                 : Napi::String::New(info.Env(), member.last_error).As<Napi::Value>());
     array.Set(i, object);
   }
+  return array;
+}
+
+// By segment: { running, waiting, runs, failures, compute }; null where there are none.
+Napi::Value ModelWrap::segments(const Napi::CallbackInfo& info) {
+  std::shared_ptr<PipelineModel> pipeline = pipeline_.lock();
+  if (!pipeline) return info.Env().Null();
+  const std::vector<SegmentStatus> segments = pipeline->status();
+  let_go(std::move(pipeline));
+  Napi::Array array = Napi::Array::New(info.Env(), segments.size());
+  for (uint32_t i = 0; i < segments.size(); ++i) array.Set(i, to_js(info.Env(), segments[i]));
   return array;
 }
 

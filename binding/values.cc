@@ -158,6 +158,16 @@ Napi::Value to_js(Napi::Env env, const Statistics& s) {
   return object;
 }
 
+Napi::Value to_js(Napi::Env env, const SegmentStatus& s) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("running", static_cast<double>(s.running));
+  object.Set("waiting", static_cast<double>(s.waiting));
+  object.Set("runs", static_cast<double>(s.runs));
+  object.Set("failures", static_cast<double>(s.failures));
+  object.Set("compute", to_js(env, s.compute));
+  return object;
+}
+
 Napi::Value to_js(Napi::Env env, const RunTimes& times) {
   Napi::Array array = Napi::Array::New(env, 4);
   const auto ms = [](int64_t from, int64_t to) { return static_cast<double>(to - from) / kNsPerMs; };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "core/pipeline.h"
 #include "core/session.h"
 
 namespace edge::binding {
@@ -20,6 +21,7 @@ Napi::Value to_js(Napi::Env env, const std::vector<LayerInfo>& layers);
 Napi::Value to_js(Napi::Env env, const std::vector<LayerTime>& layers);
 Napi::Value to_js(Napi::Env env, const DeviceInfo& info);
 Napi::Value to_js(Napi::Env env, const Statistics& statistics);
+Napi::Value to_js(Napi::Env env, const SegmentStatus& status);
 // queued, compute, callback, total in milliseconds.
 Napi::Value to_js(Napi::Env env, const RunTimes& times);
 

@@ -94,7 +94,7 @@ function cacheDirectory(cache: unknown): string {
 }
 
 /** The options that every attempt shares, checked before anything is opened. */
-function common(
+export function common(
   options: LoadOptions,
 ): Omit<
   NativeLoad,

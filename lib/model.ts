@@ -37,7 +37,14 @@ export function timingsOf(outputs: Outputs): Timings {
   return timings;
 }
 
+/** The native side of a model, for who makes a model of models. */
+export let nativeModelOf: (model: Model) => NativeModel;
+
 export class Model {
+  static {
+    nativeModelOf = (model) => model.#native;
+  }
+
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly info: ModelInfo;

@@ -90,6 +90,15 @@ export interface NativeStatistics {
   total: NativeHistogram;
 }
 
+/** One segment of a pipeline at work. */
+export interface NativeSegment {
+  running: number;
+  waiting: number;
+  runs: number;
+  failures: number;
+  compute: NativeHistogram;
+}
+
 export interface NativeModel {
   readonly inputs: NativeSpec[];
   readonly outputs: NativeSpec[];
@@ -119,6 +128,8 @@ export interface NativeModel {
   host(): { pid: number; up: boolean; restarts: number; sandbox: string } | null;
   /** Null where the model is on one device only, or disposed. */
   devices(): DeviceStatus[] | null;
+  /** Null where the model is not in segments, or disposed. */
+  segments(): NativeSegment[] | null;
   /** Answers once nothing is in flight and the SDK's objects are gone. */
   dispose(token: number): void;
   /** Gives up waiting for a run that never ends; counted in `abandoned()`. */
@@ -229,6 +240,12 @@ export interface NativeBinding {
   createGroup(): NativeGroup;
   /** The members that were loaded as one model. Throws where they are not alike. */
   startGroup(group: NativeGroup, options: NativeGroupOptions): NativeModel;
+  /** Loaded models as the segments of one; `names` are their files', or ''. Throws where they do not fit together. */
+  startPipeline(
+    models: readonly NativeModel[],
+    names: readonly string[],
+    options: Pick<NativeLoad, 'inFlight' | 'queueLimit' | 'dispatch' | 'spinUs'>,
+  ): NativeModel;
   /** Nobody waits for this answer any more: it is dropped, does not keep the process alive, and ends an isolated load. */
   forget(token: number): void;
   /** Element-wise conversion; lengths must agree. */

@@ -102,6 +102,10 @@ DeviceInfo GroupModel::device() const {
     if (!member.usable()) continue;
     info.capabilities.cancellable &= member.spec.loaded.device.capabilities.cancellable;
     info.capabilities.dynamic_shapes &= member.spec.loaded.device.capabilities.dynamic_shapes;
+    // As allocator() chooses.
+    if (info.capabilities.memory == Buffer::Kind::kHost) {
+      info.capabilities.memory = member.spec.loaded.device.capabilities.memory;
+    }
   }
   return info;
 }

@@ -142,6 +142,7 @@ void GroupRequest::bind_on(const GroupModel::Use& use) {
     drop(place);
     place.request = model_->make_request(use);
     place.model = use.model;
+    const ReplayScope none({});  // nor does it take what a pipeline around this group offers
     place.request->bind(shapes);
   }
   place.bound = true;

@@ -141,6 +141,7 @@ class Session final : public std::enable_shared_from_this<Session>, public ExitL
   std::shared_ptr<Model> shared_model() const;
   const DeviceInfo& device() const { return device_; }
   const SessionOptions& options() const { return options_; }
+  const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
 
   // A request of the caller's own, bound to these input shapes (empty: the model's static ones). Blocks in the SDK.
   std::shared_ptr<Slot> create_slot(const std::vector<Shape>& shapes);
