@@ -25,7 +25,7 @@ await main(async () => {
     const control = path.join(folder, `control-${layout}`);
     fs.rmSync(control, { recursive: true, force: true });
     fs.mkdirSync(control);
-    const files = ['--testMatch', '<rootDir>/test/simulators/edgetpu.simulated.ts'];
+    const files = ['--testMatch', '<rootDir>/test/simulators/edgetpu*.simulated.ts'];
     runJest(`edgetpu-${layout}`, ['--runInBand', ...files, ...positionals.filter((word) => !layouts.includes(word))], {
       EDGE_INFER_EDGETPU: path.join(folder, `edgetpu-${layout}`, 'libedgetpu.so.1'),
       EDGE_INFER_EDGETPU_SIMULATOR: control,
