@@ -301,15 +301,16 @@ export interface SearchedPlace {
   readonly note: string;
 }
 
+/** Of a pipeline, where segments differ: their values joined by commas, or all of them; `segments()` has each by itself. */
 export interface ModelInfo {
   readonly backend: string;
   readonly device: string;
   readonly deviceName: string;
   /** The devices that it was loaded on, step by step of the list: more than one with `failover` or a pool. */
   readonly members: readonly (readonly string[])[];
-  /** Path of the model, or null when it came from memory. */
+  /** Path of the model, or null when it came from memory or is a pipeline. */
   readonly path: string | null;
-  /** Of the model's bytes (for IR: of the .xml), hexadecimal. */
+  /** Of the model's bytes (for IR: of the .xml; of a pipeline: of its segments' hashes in a row), hexadecimal. */
   readonly sha256: string;
   readonly precision: {
     /** What was asked for; `model` where nothing was. */

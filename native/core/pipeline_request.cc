@@ -21,6 +21,11 @@ PipelineRequest::Slots::~Slots() {
   for (Segment& segment : segments) let_go(std::move(segment.request));
 }
 
+// On the reaper's thread, where who disposes of the model hears of the end next: all of it is gone by then.
+PipelineRequest::~PipelineRequest() {
+  for (Segment& segment : slots_.segments) segment.request.reset();
+}
+
 // ---------------------------------------------------------------------------------------------------------- binding
 
 const BoundTensor& PipelineRequest::tensor(const Slots& slots, const TensorSource& source) const {

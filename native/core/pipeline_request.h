@@ -13,6 +13,7 @@ namespace edge {
 class PipelineRequest final : public Request {
  public:
   explicit PipelineRequest(std::shared_ptr<PipelineModel> model) : model_(std::move(model)) {}
+  ~PipelineRequest() override;
 
   // Makes a request of every segment anew, so that a shape which a later one refuses leaves all as they were.
   void bind(const std::vector<Shape>& input_shapes) override;
@@ -30,7 +31,7 @@ class PipelineRequest final : public Request {
     std::vector<Shape> shapes;         // of the inputs that it is bound to
     bool bound = false;
   };
-  // Their requests may be the last ones: they go on the reaper.
+  // Given up in the middle of work, on any thread: their requests go on the reaper.
   struct Slots {
     Slots() = default;
     Slots(Slots&&) = default;

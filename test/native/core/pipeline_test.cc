@@ -192,6 +192,27 @@ TEST_F(PipelineTest, ACancelledFrameStopsBeforeTheNextSegment) {
   running.pipeline.reset();
 }
 
+TEST_F(PipelineTest, DisposeIsOverWhenTheRequestsOfAllSegmentsAreGone) {
+  const auto one = FakeModel::create(), two = FakeModel::create();
+  const auto segment = [](const std::shared_ptr<FakeModel>& model) {
+    return PipelineSegment{"", model, FakeModel::device(), make_host_allocator(), 1};
+  };
+  Running running({segment(one), segment(two)});
+  const auto slot = running.session->create_slot({});
+  for (uint64_t token = 0; token < 10; ++token) running.submit(token, 0);
+  ASSERT_TRUE(running.sink->wait(10));
+  running.pipeline.reset();
+  Gate disposed;
+  size_t left = 1;
+  running.session->dispose([&] {
+    left = one->created + two->created - one->destroyed - two->destroyed;
+    disposed.open();
+  });
+  ASSERT_TRUE(disposed.wait());
+  EXPECT_EQ(left, 0u);
+  EXPECT_EQ(one->violations + two->violations, 0u);
+}
+
 TEST_F(PipelineTest, FramesThatAreAbortedAtRandomAreAnsweredOnce) {
   Running running({echo_segment(step("x", "a", 1, "spin_us 20\n")), echo_segment(step("a", "b", 10), "1"),
                    echo_segment(step("b", "y", 100, "delay_ms 1\n"), "2")},
