@@ -1,6 +1,7 @@
 /** Models in segments on echo at work: runs that overlap, deadlines, losses, and what stays afterwards. */
 import { loadPipeline } from '../lib/index.js';
 import { native } from '../lib/native.js';
+import { runProgram } from './support/child.js';
 import { echoPlusOne, loadEcho } from './support/echo.js';
 import { Folder } from './support/folder.js';
 import { gone, load, run, segment, step, two } from './support/pipeline.js';
@@ -290,5 +291,19 @@ describe('dispose', () => {
     })();
     collect();
     expect(await Promise.all(runs)).toEqual([...Array(10).keys()].map((value) => value + 11));
+  });
+
+  it.each([false, true])('a process may exit with frames in every segment (isolate: %s)', async (isolate) => {
+    const { code, stderr } = await runProgram(
+      `const echo = (...lines) => new TextEncoder().encode(['echo 1', ...lines, ''].join('\\n'));
+       const segments = [
+         { file: echo('input x f32 1', 'output m = add x 1', 'hang_at 2'), device: 'echo:1' },
+         { file: echo('input m f32 1', 'output y = add m 10', 'hang_at 1'), device: 'echo:2' },
+       ];
+       const pipeline = await edge.loadPipeline(segments, { isolate: ${isolate} });
+       for (let i = 0; i < 5; i++) pipeline.run({ x: Float32Array.of(i) });
+       setInterval(() => pipeline.segments().every(({ running }) => running === 1) && process.exit(7), 1);`,
+    );
+    expect([code, stderr]).toEqual([7, '']);
   });
 });
