@@ -17,6 +17,9 @@ size_t GroupMemory::bytes_held() const {
   std::lock_guard<std::mutex> lock(mutex_);
   size_t bytes = 0;
   for (const auto& [kind, allocator] : inner_) bytes += allocator->bytes_held();
+  for (const auto& allocator : own_) {
+    if (const auto held = allocator.lock()) bytes += held->bytes_held();
+  }
   return bytes;
 }
 
@@ -28,7 +31,15 @@ std::shared_ptr<Allocator> GroupMemory::inner(Buffer::Kind kind) {
   return place;
 }
 
-std::shared_ptr<Allocator> GroupMemory::of(Buffer::Kind kind) { return make_replay_allocator(inner(kind), kind); }
+std::shared_ptr<Allocator> GroupMemory::of(Device& device) {
+  const Buffer::Kind kind = device.info().capabilities.memory;
+  std::shared_ptr<Allocator> own = device.make_allocator();
+  if (!own) return make_replay_allocator(inner(kind), kind);
+  std::lock_guard<std::mutex> lock(mutex_);
+  own_.erase(std::remove_if(own_.begin(), own_.end(), [](const auto& one) { return one.expired(); }), own_.end());
+  own_.push_back(own);
+  return make_replay_allocator(std::move(own), kind);
+}
 
 void GroupBuilder::add(MemberSpec member, const std::string& sdk_version, const std::string& library, double load_ms) {
   std::lock_guard<std::mutex> lock(mutex_);

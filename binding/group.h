@@ -19,14 +19,15 @@ class GroupMemory final : public Allocator {
   // Staging buffers.
   std::shared_ptr<Buffer> allocate(size_t size) override { return inner(Buffer::Kind::kHost)->allocate(size); }
   size_t bytes_held() const override;
-  // For a member whose buffers live in memory of this kind.
-  std::shared_ptr<Allocator> of(Buffer::Kind kind);
+  // For a member on this device.
+  std::shared_ptr<Allocator> of(Device& device);
 
  private:
   std::shared_ptr<Allocator> inner(Buffer::Kind kind);
 
   mutable std::mutex mutex_;
   std::map<Buffer::Kind, std::shared_ptr<Allocator>> inner_;
+  std::vector<std::weak_ptr<Allocator>> own_;  // that devices made, one a load
 };
 
 // In JavaScript an External. Any thread.

@@ -156,9 +156,10 @@ LoadedModel perform(const Load& load, Cancelled cancelled) {
   const int64_t begin = now_ns();
   const OpenDevice open = open_device(load);
   const Buffer::Kind kind = open.device->info().capabilities.memory;
+  std::shared_ptr<Allocator> own = open.device->make_allocator();
+  if (!own) own = kind == Buffer::Kind::kShared ? host::make_shared_allocator() : make_host_allocator();
   // A pipeline may bind it to memory of its neighbours.
-  const std::shared_ptr<Allocator> allocator = make_replay_allocator(
-      kind == Buffer::Kind::kShared ? host::make_shared_allocator() : make_host_allocator(), kind);
+  const std::shared_ptr<Allocator> allocator = make_replay_allocator(std::move(own), kind);
   std::shared_ptr<Model> model = load_on(open, load, std::move(cancelled), allocator);
   LoadedModel loaded;
   loaded.isolated = std::dynamic_pointer_cast<host::IsolatedModel>(model);
@@ -180,7 +181,7 @@ void perform_member(const std::shared_ptr<Load>& load, const Cancelled& cancelle
     if (version != nullptr) *version = open.sdk_version;
     if (path != nullptr) *path = open.library;
     const DeviceInfo& info = open.device->info();
-    const auto allocator = memory->of(info.capabilities.memory);
+    const auto allocator = memory->of(*open.device);
     return LoadedMember{info, load_on(open, *load, flag, allocator), allocator};
   };
   MemberSpec member;

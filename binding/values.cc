@@ -150,6 +150,7 @@ Napi::Value to_js(Napi::Env env, const Statistics& s) {
   number("queueDepthMax", s.queue_depth_max);
   number("running", s.running);
   number("bytesCopied", s.bytes_copied);
+  number("bytesTransferred", s.bytes_transferred);
   number("bytesHeld", s.bytes_held);
   object.Set("queued", to_js(env, s.queued));
   object.Set("compute", to_js(env, s.compute));

@@ -22,12 +22,13 @@ export async function listBackends(options: ListOptions = {}): Promise<BackendIn
       try {
         const library = location.require();
         const opened = await call<NativeBackend>((token) => binding.openBackend(token, name, library));
+        const libraries = openedLibraries(name, opened.library);
         return {
           name,
           available: opened.devices.length > 0,
           version: opened.version,
-          library: opened.library.split('\n')[0] || null,
-          libraries: openedLibraries(name, opened.library),
+          library: libraries[name] ?? null,
+          libraries,
           devices: opened.devices.map((device) => ({ ...device, id: `${name}:${device.id}` })),
           error: null,
           searched,

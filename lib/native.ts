@@ -83,6 +83,7 @@ export interface NativeStatistics {
   queueDepthMax: number;
   running: number;
   bytesCopied: number;
+  bytesTransferred: number;
   bytesHeld: number;
   queued: NativeHistogram;
   compute: NativeHistogram;

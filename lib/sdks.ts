@@ -84,6 +84,38 @@ export const sdks = {
     vendorVariables: [],
     vendor: ['/opt/edgetpu*', '/usr/local/edgetpu*'],
   },
+  cuda: {
+    variable: 'EDGE_INFER_CUDA',
+    // Not `libcuda.so`: that is also the name of the toolkit's stub, which has no driver behind it.
+    library: /^libcuda\.so\.(1)$/,
+    libraryName: 'libcuda.so.1',
+    folders: ['lib64', 'lib'],
+    part: null,
+    otherwise:
+      "the NVIDIA driver of the machine's GPU (on Jetson boards it is part of JetPack, in containers the NVIDIA container toolkit brings it)",
+    npm: [],
+    python: [],
+    vendorVariables: [],
+    vendor: [
+      '/usr/lib/aarch64-linux-gnu/nvidia',
+      '/usr/lib/aarch64-linux-gnu/tegra',
+      '/usr/local/nvidia*',
+      '/usr/lib/wsl',
+    ],
+  },
+  tensorrt: {
+    variable: 'EDGE_INFER_TENSORRT',
+    library: /^libnvinfer\.so\.(10(?:\.\d+)*)$/,
+    libraryName: 'libnvinfer.so.10',
+    folders: ['lib', `targets/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/lib`],
+    part: null,
+    otherwise:
+      "TensorRT 10 (on Jetson boards it is part of JetPack 6.1 and newer; elsewhere NVIDIA's archive, or Python's package tensorrt-cu12)",
+    npm: [],
+    python: ['tensorrt_libs'],
+    vendorVariables: ['TENSORRT_DIR'],
+    vendor: ['/usr/local/TensorRT*', '/opt/TensorRT*', '/usr/local/tensorrt*', '/opt/tensorrt*'],
+  },
 } as const satisfies Record<string, Sdk>;
 
 export type SdkName = keyof typeof sdks;
@@ -99,6 +131,8 @@ export interface BackendSdk {
 const byBackend = new Map<string, readonly BackendSdk[]>([
   ['openvino', [{ name: 'openvino' }]],
   ['tflite', [{ name: 'tflite' }, { name: 'edgetpu', optional: true }]],
+  // The driver first: without it TensorRT is of no use, and that is what to say.
+  ['tensorrt', [{ name: 'cuda' }, { name: 'tensorrt' }]],
 ]);
 
 export const backendsWithSdks: readonly string[] = [...byBackend.keys()];

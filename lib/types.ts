@@ -209,7 +209,7 @@ export interface LoadOptions {
   /** The weights of an OpenVINO IR model given in memory, or their path if it is not beside the .xml. */
   readonly weights?: string | URL | Uint8Array;
   /**
-   * Path of an SDK's library (or its folder) for this load, by the SDK's name: `openvino`, `tflite`, `edgetpu`. The first
+   * Path of an SDK's library (or its folder) for this load, by the SDK's name: `openvino`, `tflite`, `edgetpu`, `cuda`, `tensorrt`. The first
    * one opened serves the process.
    */
   readonly libraries?: Readonly<Record<string, string>>;
@@ -281,7 +281,7 @@ export interface BackendInfo {
   readonly version: string | null;
   /** The library that serves this process. */
   readonly library: string | null;
-  /** The same by the SDK's name, where a backend has several (`tflite` and `edgetpu`): only those that are there. */
+  /** The same by the SDK's name, where a backend has several (`tflite` and `edgetpu`, `cuda` and `tensorrt`): only those that are there. */
   readonly libraries: Readonly<Record<string, string>>;
   readonly devices: readonly DeviceInfo[];
   /** Why it cannot be used here, and what to do. */
@@ -291,7 +291,7 @@ export interface BackendInfo {
 }
 
 export interface SearchedPlace {
-  /** What was looked for: `openvino`, `tflite`, `edgetpu`. */
+  /** What was looked for: `openvino`, `tflite`, `edgetpu`, `cuda`, `tensorrt`. */
   readonly sdk: string;
   /** `option`, `environment`, `runtimes`, `npm`, `python`, `system`, `vendor`. */
   readonly source: string;
@@ -386,6 +386,8 @@ export interface Statistics {
   readonly running: number;
   /** Copied by the CPU on our account since load. 0 on the zero-copy path. */
   readonly bytesCopied: number;
+  /** Moved by the hardware between the host's memory and the device's since load; 0 where they share one. */
+  readonly bytesTransferred: number;
   /** Native bytes that request buffers hold now. */
   readonly bytesHeld: number;
   readonly queued: Histogram;

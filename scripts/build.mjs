@@ -135,10 +135,11 @@ const simulatorsTarget = {
     'build/simulators/libopenvino_2022_3_simulator.so',
     'build/simulators/edgetpu-old/libedgetpu.so.1',
     'build/simulators/edgetpu-new/libedgetpu.so.1',
+    'build/simulators/cuda/libcuda.so.1',
   ],
   make() {
     const folder = path.join(root, simulatorsTarget.directory);
-    const names = ['openvino_2022_3_simulator', 'edgetpu_simulator_old', 'edgetpu_simulator_new'];
+    const names = ['openvino_2022_3_simulator', 'edgetpu_simulator_old', 'edgetpu_simulator_new', 'cuda_simulator'];
     const steps = [
       ['-S', root, '-B', folder, '-DEDGE_INFER_SIMULATORS=ON'],
       ['--build', folder, '--parallel', jobs, '--target', ...names],

@@ -18,7 +18,14 @@ function sources(folder) {
 await main(() => {
   const fix = process.argv.includes('--fix');
   const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
-  const cpp = ['native', 'binding', 'test/native', 'test/simulators/edgetpu', 'bench/native'].flatMap(sources);
+  const cpp = [
+    'native',
+    'binding',
+    'test/native',
+    'test/simulators/cuda',
+    'test/simulators/edgetpu',
+    'bench/native',
+  ].flatMap(sources);
   const steps = {
     eslint: () =>
       run(process.execPath, [dependencyProgram('eslint'), '--max-warnings=0', '.', ...(fix ? ['--fix'] : [])]),

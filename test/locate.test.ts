@@ -50,7 +50,8 @@ beforeEach(() => {
   for (const name of ['package/runtimes', 'data', 'work/inner', 'bin', 'home']) {
     fs.mkdirSync(path.join(root, name), { recursive: true });
   }
-  for (const name of ['EDGE_INFER_OPENVINO', 'EDGE_INFER_TFLITE', 'EDGE_INFER_EDGETPU']) delete process.env[name];
+  for (const name of ['OPENVINO', 'TFLITE', 'EDGETPU', 'CUDA', 'TENSORRT']) delete process.env[`EDGE_INFER_${name}`];
+  delete process.env.TENSORRT_DIR;
   for (const name of ['VIRTUAL_ENV', 'CONDA_PREFIX', 'PYTHONPATH', 'PYTHONUSERBASE']) {
     delete process.env[name];
   }
@@ -270,6 +271,46 @@ describe('a backend of two SDKs', () => {
     expect([locate('tflite').library, locate('edgetpu').library]).toEqual([null, null]);
     library(path.join(root, 'lib', 'libtensorflowlite_c.so.2.16'));
     expect(locate('tflite').library).toBe(path.join(root, 'lib', 'libtensorflowlite_c.so.2.16'));
+  });
+});
+
+describe('TensorRT', () => {
+  test('the driver is looked for first: without it TensorRT is of no use', () => {
+    process.env.LD_LIBRARY_PATH = path.join(root, 'lib');
+    const tensorrt = library(path.join(root, 'lib', 'libnvinfer.so.10.3.0'));
+    expect(thrown(() => locateSdks('tensorrt').require())).toMatchObject({
+      code: 'ERR_UNAVAILABLE',
+      message: expect.stringMatching(/library of cuda, libcuda\.so\.1, was not found/) as string,
+      remedy: expect.stringMatching(/^Install the NVIDIA driver .* EDGE_INFER_CUDA/) as string,
+    });
+    const cuda = library(path.join(root, 'lib', 'libcuda.so.1'));
+    expect(locateSdks('tensorrt').require()).toBe(`${cuda}\n${tensorrt}`);
+    fs.rmSync(tensorrt);
+    expect(thrown(() => locateSdks('tensorrt').require())).toMatchObject({
+      message: expect.stringMatching(/library of tensorrt, libnvinfer\.so\.10, was not found/) as string,
+      remedy: expect.stringMatching(/^Install TensorRT 10 .* EDGE_INFER_TENSORRT/) as string,
+    });
+  });
+
+  test('the toolkit’s stub is no driver, and other majors and lean libraries are not taken', () => {
+    process.env.LD_LIBRARY_PATH = path.join(root, 'lib');
+    for (const name of [
+      'libcuda.so',
+      'libcuda.so.535.104',
+      'libnvinfer.so.8',
+      'libnvinfer.so',
+      'libnvinfer_lean.so.10',
+    ]) {
+      library(path.join(root, 'lib', name));
+    }
+    expect([locate('cuda').library, locate('tensorrt').library]).toEqual([null, null]);
+  });
+
+  test('Python’s package has it', () => {
+    process.env.VIRTUAL_ENV = path.join(root, 'venv');
+    const folder = path.join(root, 'venv', 'lib', 'python3.12', 'site-packages', 'tensorrt_libs');
+    const file = library(path.join(folder, 'libnvinfer.so.10'));
+    expect(locate('tensorrt').library).toBe(file);
   });
 });
 

@@ -2,6 +2,7 @@
 
 #include "backends/echo/echo.h"
 #include "backends/openvino/openvino.h"
+#include "backends/tensorrt/tensorrt.h"
 #include "backends/tflite/tflite.h"
 
 namespace edge {
@@ -11,6 +12,7 @@ const std::vector<BackendEntry>& backend_table() {
   static const auto* table = new std::vector<BackendEntry>{
       {"openvino", true, openvino::open},
       {"tflite", true, tflite::open},
+      {"tensorrt", true, tensorrt::open},
       {"echo", false, echo::open},
   };
   return *table;

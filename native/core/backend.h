@@ -128,6 +128,8 @@ class Request {
   virtual std::vector<LayerTime> profile() { return {}; }
   // Bytes that the CPU had to copy during the last run because the SDK could not use the buffers in place.
   virtual size_t bytes_copied() const { return 0; }
+  // Bytes that the hardware moved between the host's memory and the device's during the last run.
+  virtual size_t bytes_transferred() const { return 0; }
 };
 
 // A compiled model. All functions: any thread.
@@ -147,6 +149,8 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual const DeviceInfo& info() const = 0;
+  // A new allocator of request buffers of the kind in its capabilities; null: ordinary memory, or shared memory.
+  virtual std::shared_ptr<Allocator> make_allocator() { return nullptr; }
   // Reads and compiles; blocks, for minutes where an SDK builds an engine. Any thread, several at once.
   virtual std::shared_ptr<Model> load(const ModelSource& source, const LoadOptions& options) = 0;
 };

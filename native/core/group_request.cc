@@ -70,7 +70,7 @@ void GroupRequest::run() {
       self->running_ = false;
     }
   } ended{this};
-  bytes_copied_ = 0;
+  bytes_copied_ = bytes_transferred_ = 0;
   try_members(true, &GroupRequest::run_on);
 }
 
@@ -195,6 +195,7 @@ void GroupRequest::give_inputs(const GroupModel::Use& use) {
 void GroupRequest::take_outputs(const GroupModel::Use& use) {
   const Request& request = *places_[use.index].request;
   bytes_copied_ += request.bytes_copied();
+  bytes_transferred_ += request.bytes_transferred();
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const BoundTensor& from = request.outputs()[model_->output_order(use)[i]];
     BoundTensor& to = outputs_[i];

@@ -24,6 +24,7 @@ class GroupRequest final : public Request {
   void reset_state() override;
   std::vector<LayerTime> profile() override;
   size_t bytes_copied() const override { return bytes_copied_; }
+  size_t bytes_transferred() const override { return bytes_transferred_; }
 
  private:
   // What this request has on one member.
@@ -49,7 +50,7 @@ class GroupRequest final : public Request {
   std::vector<Shape> shapes_;
   std::vector<BoundTensor> inputs_, outputs_;
   std::optional<GroupModel::Use> last_;  // that ran
-  size_t bytes_copied_ = 0;
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
 
   mutable std::mutex mutex_;  // guards the next three, for cancel()
   bool running_ = false, cancelled_ = false;

@@ -303,8 +303,7 @@ void Session::run_here(Lock& lock, const std::shared_ptr<Slot>& slot, bool inlin
     error = current_error();
   }
   const int64_t ended = now_ns();
-  const size_t copied = slot->request_->bytes_copied();
-  if (copied > 0) add_copied(copied);
+  add_bytes_of(*slot->request_);
   lock.lock();
   slot->times_ = {started, started, ended, ended};
   if (error) {
@@ -579,8 +578,7 @@ void Session::finish(const std::shared_ptr<Slot>& slot, std::optional<Error> err
   RunEnd end;
   std::shared_ptr<Sink> sink;
   Job job;  // dies last, outside the lock: it may hold the session's last reference
-  const size_t copied = started != 0 && slot->request_ ? slot->request_->bytes_copied() : 0;
-  if (copied > 0) add_copied(copied);
+  if (started != 0 && slot->request_) add_bytes_of(*slot->request_);
   {
     Lock lock(mutex_);
     job = std::move(slot->job_);
@@ -847,6 +845,7 @@ Statistics Session::statistics() const {
   s.queue_depth = ready_.size();
   s.running = running_.size();
   s.bytes_copied = bytes_copied_.load(std::memory_order_relaxed);
+  s.bytes_transferred = bytes_transferred_.load(std::memory_order_relaxed);
   s.bytes_held = allocator_->bytes_held();
   s.queued = queued_.summary();
   s.compute = compute_.summary();

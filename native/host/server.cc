@@ -194,6 +194,7 @@ void serve_request(const Channel& channel, Message message) {
             changed |= outputs[i].buffer != before[i] || outputs[i].shape != shapes[i];
           }
           reply.put(static_cast<uint64_t>(request->bytes_copied()));
+          reply.put(static_cast<uint64_t>(request->bytes_transferred()));
           reply.put(static_cast<uint8_t>(changed));
           if (changed) write_bound(reply, outputs);
           break;

@@ -17,7 +17,9 @@ const folder = temporaryFolder();
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 /** No SDK is found with this. */
-const noSdk = { EDGE_INFER_OPENVINO: path.join(folder, 'nowhere'), EDGE_INFER_TFLITE: path.join(folder, 'nowhere') };
+const noSdk = Object.fromEntries(
+  ['OPENVINO', 'TFLITE', 'CUDA'].map((name) => [`EDGE_INFER_${name}`, path.join(folder, 'nowhere')]),
+);
 
 describe('findings', () => {
   test('Node, the binary, glibc, SDKs with the places that were looked at', async () => {

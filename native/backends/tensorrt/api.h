@@ -1,0 +1,34 @@
+// TensorRT's library: which release it is, and the one function by which everything in it is reached. Own declarations,
+// resolved at run time, so that no TensorRT header and no library is needed to build.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace edge::tensorrt {
+
+struct Version {
+  int major = 0, minor = 0, patch = 0;
+
+  bool at_least(int wanted_major, int wanted_minor) const {
+    return major != wanted_major ? major > wanted_major : minor >= wanted_minor;
+  }
+  std::string text() const;  // "10.3.0"
+};
+
+// What getInferLibVersion() returns: 8601 is 8.6.1, 100300 is 10.3.0.
+Version parse_version(int number);
+
+struct InferApi {
+  Version version;
+  int number = 0;  // the same as the library says it
+  // createInferRuntime_INTERNAL. Crashes, or returns what is no object, without a working driver: call it with a
+  // context.
+  void* (*create_runtime)(void* logger, int32_t number) = nullptr;
+};
+
+// Opens the library; throws kUnavailable with what is missing, or where this build has no adapter for its release. It
+// is never closed.
+InferApi open_infer(const std::string& library);
+
+}  // namespace edge::tensorrt

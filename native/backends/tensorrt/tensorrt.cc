@@ -1,0 +1,79 @@
+#include "backends/tensorrt/tensorrt.h"
+
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "backends/tensorrt/api.h"
+#include "backends/tensorrt/devices.h"
+#include "backends/tensorrt/memory.h"
+
+namespace edge::tensorrt {
+namespace {
+
+class TensorRtDevice final : public Device {
+ public:
+  TensorRtDevice(const CudaApi& cuda, const GpuFacts& facts)
+      : gpu_(std::make_shared<Gpu>(cuda, facts)), info_(describe(facts)) {}
+  const DeviceInfo& info() const override { return info_; }
+  std::shared_ptr<Allocator> make_allocator() override { return make_pinned_allocator(gpu_); }
+  std::shared_ptr<Model> load(const ModelSource&, const LoadOptions&) override {
+    gpu_->check_alive();
+    throw Error(ErrorCode::kUnsupported, "This release lists TensorRT's GPUs, but runs no models on them yet.",
+                "Use another device.", "tensorrt");
+  }
+
+ private:
+  const std::shared_ptr<Gpu> gpu_;
+  const DeviceInfo info_;
+};
+
+class TensorRtBackend final : public Backend {
+ public:
+  TensorRtBackend(CudaApi cuda, InferApi infer)
+      : cuda_(std::move(cuda)), infer_(std::move(infer)), gpus_(list_gpus(cuda_)) {}
+
+  std::string version() const override { return infer_.version.text(); }
+
+  std::vector<DeviceInfo> devices() override {
+    std::vector<DeviceInfo> all;
+    for (const GpuFacts& gpu : gpus_) all.push_back(describe(gpu));
+    return all;
+  }
+
+  std::shared_ptr<Device> open(const std::string& device_id) override {
+    const GpuFacts& facts = find_gpu(gpus_, device_id);
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto& device = opened_[facts.ordinal];
+    if (!device) device = std::make_shared<TensorRtDevice>(cuda_, facts);
+    return device;
+  }
+
+ private:
+  const CudaApi cuda_;
+  const InferApi infer_;
+  const std::vector<GpuFacts> gpus_;  // the driver's list stays as it is for as long as the process lives
+  std::mutex mutex_;
+  std::map<int, std::shared_ptr<Device>> opened_;
+};
+
+}  // namespace
+
+std::shared_ptr<Backend> open(const std::string& libraries) {
+  const size_t line = libraries.find('\n');
+  const std::string driver = libraries.substr(0, line);
+  const std::string library = line == std::string::npos ? std::string() : libraries.substr(line + 1);
+  if (driver.empty() || library.empty()) {
+    throw Error(ErrorCode::kUnavailable,
+                driver.empty() ? "The CUDA driver libcuda.so.1 was not found."
+                               : "TensorRT's library libnvinfer.so was not found.",
+                "`npx edge-infer doctor` shows where was looked.", "tensorrt");
+  }
+  // The driver first: without one that works, TensorRT crashes.
+  CudaApi cuda = open_cuda(driver);
+  InferApi infer = open_infer(library);
+  return std::make_shared<TensorRtBackend>(std::move(cuda), std::move(infer));
+}
+
+}  // namespace edge::tensorrt

@@ -1,0 +1,159 @@
+#include "streams.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "control.h"
+
+namespace cuda_simulator {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kInvalidHandle = 400, kDeinitialized = 4;
+
+}  // namespace
+
+class Stream {
+ public:
+  struct Operation {
+    Work work;
+    std::chrono::microseconds duration;
+    Clock::time_point done{};  // set when it is the first of its stream
+  };
+  std::deque<Operation> operations;
+};
+
+Streams& Streams::instance() {
+  static auto* const streams = new Streams;  // leaked: its thread never ends
+  return *streams;
+}
+
+Streams::Streams() {
+  std::thread([this] { run(); }).detach();
+}
+
+Stream* Streams::create_stream() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return *streams_.insert(new Stream).first;
+}
+
+bool Streams::destroy_stream(Stream* stream) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (streams_.erase(stream) == 0) return false;
+  delete stream;
+  return true;
+}
+
+Event* Streams::create_event(unsigned flags) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return *events_.insert(new Event(flags)).first;
+}
+
+bool Streams::destroy_event(Event* event) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (events_.erase(event) == 0) return false;
+  delete event;
+  return true;
+}
+
+int Streams::add(Stream* stream, Work work, std::chrono::microseconds duration) {
+  duration += std::chrono::microseconds(Control::current().latency_us);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (deinitialized_) return kDeinitialized;
+  if (sticky_ != 0) return sticky_;
+  if (streams_.count(stream) == 0) return kInvalidHandle;
+  stream->operations.push_back({std::move(work), duration});
+  changed_.notify_all();
+  return 0;
+}
+
+int Streams::record(Event* event, Stream* stream) {
+  uint64_t number;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (events_.count(event) == 0) return kInvalidHandle;
+    number = ++event->recorded_;
+  }
+  return add(
+      stream,
+      [this, event, number] {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (events_.count(event) != 0) event->completed_ = std::max(event->completed_, number);
+        return 0;
+      },
+      std::chrono::microseconds(0));
+}
+
+int Streams::wait(Event* event) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (events_.count(event) == 0) return kInvalidHandle;
+  const uint64_t number = event->recorded_;
+  changed_.wait(
+      lock, [&] { return deinitialized_ || sticky_ != 0 || events_.count(event) == 0 || event->completed_ >= number; });
+  return deinitialized_ ? kDeinitialized : sticky_;
+}
+
+int Streams::wait(Stream* stream) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (streams_.count(stream) == 0) return kInvalidHandle;
+  changed_.wait(lock, [&] {
+    return deinitialized_ || sticky_ != 0 || streams_.count(stream) == 0 || stream->operations.empty();
+  });
+  return deinitialized_ ? kDeinitialized : sticky_;
+}
+
+int Streams::sticky() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return deinitialized_ ? kDeinitialized : sticky_;
+}
+
+void Streams::deinitialize() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  deinitialized_ = true;
+  changed_.notify_all();
+}
+
+size_t Streams::streams() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return streams_.size();
+}
+
+size_t Streams::events() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return events_.size();
+}
+
+void Streams::run() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    Stream* next = nullptr;
+    const Clock::time_point now = Clock::now();
+    for (Stream* stream : streams_) {
+      if (stream->operations.empty()) continue;
+      Stream::Operation& first = stream->operations.front();
+      if (first.done == Clock::time_point{}) first.done = now + first.duration;
+      if (next == nullptr || first.done < next->operations.front().done) next = stream;
+    }
+    if (next == nullptr || sticky_ != 0) {
+      changed_.wait(lock);
+      continue;
+    }
+    if (next->operations.front().done > now) {
+      // A copy: the operation may go with its stream meanwhile.
+      const Clock::time_point until = next->operations.front().done;
+      changed_.wait_until(lock, until);
+      continue;
+    }
+    // It stays the first of its stream while it runs, so that nobody takes the stream for idle.
+    const Work work = next->operations.front().work;
+    lock.unlock();
+    const int result = work();
+    lock.lock();
+    if (result != 0) sticky_ = result;
+    if (streams_.count(next) != 0) next->operations.pop_front();
+    changed_.notify_all();
+  }
+}
+
+}  // namespace cuda_simulator

@@ -1,0 +1,65 @@
+// The simulated GPU at work: streams whose operations one thread completes late, in the order of each stream.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+
+namespace cuda_simulator {
+
+// One operation; returns a CUresult. A failure poisons everything that comes after it.
+using Work = std::function<int()>;
+
+class Stream;
+
+class Event {
+ public:
+  explicit Event(unsigned flags) : flags_(flags) {}
+  unsigned flags() const { return flags_; }
+
+ private:
+  friend class Streams;
+  const unsigned flags_;
+  uint64_t recorded_ = 0, completed_ = 0;
+};
+
+class Streams {
+ public:
+  static Streams& instance();
+
+  Stream* create_stream();
+  bool destroy_stream(Stream* stream);
+  Event* create_event(unsigned flags);
+  bool destroy_event(Event* event);
+
+  // Each of these: 400 (INVALID_HANDLE) where the handle is none. `duration`: how long the GPU is at it.
+  int add(Stream* stream, Work work, std::chrono::microseconds duration);
+  int record(Event* event, Stream* stream);
+  // Sleep until it is done; then the error that poisoned the GPU, if one did.
+  int wait(Event* event);
+  int wait(Stream* stream);
+
+  int sticky();
+  // Everybody who waits is told CUDA_ERROR_DEINITIALIZED, and so is everybody who comes later.
+  void deinitialize();
+  size_t streams();
+  size_t events();
+
+ private:
+  Streams();
+  void run();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<Stream*> streams_;
+  std::set<Event*> events_;
+  int sticky_ = 0;
+  bool deinitialized_ = false;
+};
+
+}  // namespace cuda_simulator
