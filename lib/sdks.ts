@@ -105,12 +105,12 @@ export const sdks = {
   },
   tensorrt: {
     variable: 'EDGE_INFER_TENSORRT',
-    library: /^libnvinfer\.so\.(10(?:\.\d+)*)$/,
-    libraryName: 'libnvinfer.so.10',
+    library: /^libnvinfer\.so\.((?:8|10|11)(?:\.\d+)*)$/,
+    libraryName: 'libnvinfer.so',
     folders: ['lib', `targets/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/lib`],
     part: null,
     otherwise:
-      "TensorRT 10 (on Jetson boards it is part of JetPack 6.1 and newer; elsewhere NVIDIA's archive, or Python's package tensorrt-cu12)",
+      "TensorRT 8.5 or newer (on Jetson boards it is part of JetPack 5.1 and newer; elsewhere NVIDIA's archive, or Python's package tensorrt-cu12)",
     npm: [],
     python: ['tensorrt_libs'],
     vendorVariables: ['TENSORRT_DIR'],

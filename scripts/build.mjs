@@ -136,10 +136,16 @@ const simulatorsTarget = {
     'build/simulators/edgetpu-old/libedgetpu.so.1',
     'build/simulators/edgetpu-new/libedgetpu.so.1',
     'build/simulators/cuda/libcuda.so.1',
+    ...[8, 10, 11].map((major) => `build/simulators/nvinfer-${major}/libnvinfer.so.${major}`),
   ],
   make() {
     const folder = path.join(root, simulatorsTarget.directory);
-    const names = ['openvino_2022_3_simulator', 'edgetpu_simulator_old', 'edgetpu_simulator_new', 'cuda_simulator'];
+    const names = [
+      ...['openvino_2022_3', 'cuda', ...[8, 10, 11].map((major) => `nvinfer_${major}`)].map(
+        (one) => `${one}_simulator`,
+      ),
+      ...['old', 'new'].map((layout) => `edgetpu_simulator_${layout}`),
+    ];
     const steps = [
       ['-S', root, '-B', folder, '-DEDGE_INFER_SIMULATORS=ON'],
       ['--build', folder, '--parallel', jobs, '--target', ...names],

@@ -24,6 +24,7 @@ await main(() => {
     'test/native',
     'test/simulators/cuda',
     'test/simulators/edgetpu',
+    'test/simulators/nvinfer',
     'bench/native',
   ].flatMap(sources);
   const steps = {

@@ -287,23 +287,27 @@ describe('TensorRT', () => {
     expect(locateSdks('tensorrt').require()).toBe(`${cuda}\n${tensorrt}`);
     fs.rmSync(tensorrt);
     expect(thrown(() => locateSdks('tensorrt').require())).toMatchObject({
-      message: expect.stringMatching(/library of tensorrt, libnvinfer\.so\.10, was not found/) as string,
-      remedy: expect.stringMatching(/^Install TensorRT 10 .* EDGE_INFER_TENSORRT/) as string,
+      message: expect.stringMatching(/library of tensorrt, libnvinfer\.so, was not found/) as string,
+      remedy: expect.stringMatching(/^Install TensorRT 8\.5 or newer .* EDGE_INFER_TENSORRT/) as string,
     });
   });
 
-  test('the toolkit’s stub is no driver, and other majors and lean libraries are not taken', () => {
+  test('the toolkit’s stub is no driver, and older majors and lean libraries are not taken', () => {
     process.env.LD_LIBRARY_PATH = path.join(root, 'lib');
     for (const name of [
       'libcuda.so',
       'libcuda.so.535.104',
-      'libnvinfer.so.8',
+      'libnvinfer.so.7',
       'libnvinfer.so',
       'libnvinfer_lean.so.10',
     ]) {
       library(path.join(root, 'lib', name));
     }
     expect([locate('cuda').library, locate('tensorrt').library]).toEqual([null, null]);
+    for (const release of ['8.6.1', '10.3.0', '11']) {
+      const file = library(path.join(root, 'lib', `libnvinfer.so.${release}`));
+      expect(locate('tensorrt').library).toBe(file); // the newest of those that are there
+    }
   });
 
   test('Python’s package has it', () => {

@@ -2,16 +2,16 @@
 
 #include <dlfcn.h>
 
+#include "backends/tensorrt/slots.h"
 #include "core/error.h"
 #include "core/exit_guard.h"
 
 namespace edge::tensorrt {
 namespace {
 
-constexpr int kMajor = 10;  // that this build can drive
 constexpr const char* kRemedy =
-    "Use libnvinfer.so.10 of TensorRT 10 (EDGE_INFER_TENSORRT names it or its folder); its libraries must stay "
-    "together.";
+    "Use libnvinfer.so of TensorRT 8.5, 8.6, 10 or 11 (EDGE_INFER_TENSORRT names it or its folder); its libraries must "
+    "stay together.";
 
 template <typename Function>
 Function* resolve(void* handle, const std::string& library, const char* name) {
@@ -47,10 +47,9 @@ InferApi open_infer(const std::string& library) {
   api.number = resolve<int32_t()>(handle, library, "getInferLibVersion")();
   api.version = parse_version(api.number);
   api.create_runtime = resolve<void*(void*, int32_t)>(handle, library, "createInferRuntime_INTERNAL");
-  if (api.version.major != kMajor) {
+  if (slots_of(api.version.major) == nullptr || !api.version.at_least(8, 5)) {
     throw Error(ErrorCode::kUnavailable,
-                "This build drives TensorRT " + std::to_string(kMajor) + ", and " + library + " is TensorRT " +
-                    api.version.text() + ".",
+                "The library " + library + " is TensorRT " + api.version.text() + ", which this build cannot drive.",
                 kRemedy, "tensorrt");
   }
   return api;

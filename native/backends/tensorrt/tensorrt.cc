@@ -8,25 +8,29 @@
 #include "backends/tensorrt/api.h"
 #include "backends/tensorrt/devices.h"
 #include "backends/tensorrt/memory.h"
+#include "backends/tensorrt/model.h"
+#include "core/exit_guard.h"
 
 namespace edge::tensorrt {
 namespace {
 
 class TensorRtDevice final : public Device {
  public:
-  TensorRtDevice(const CudaApi& cuda, const GpuFacts& facts)
-      : gpu_(std::make_shared<Gpu>(cuda, facts)), info_(describe(facts)) {}
+  TensorRtDevice(const CudaApi& cuda, const InferApi& infer, const GpuFacts& facts)
+      : gpu_(std::make_shared<Gpu>(cuda, facts)), info_(describe(facts)) {
+    const Gpu::Current current(*gpu_);
+    runtime_ = std::make_shared<Runtime>(infer);
+  }
   const DeviceInfo& info() const override { return info_; }
   std::shared_ptr<Allocator> make_allocator() override { return make_pinned_allocator(gpu_); }
-  std::shared_ptr<Model> load(const ModelSource&, const LoadOptions&) override {
-    gpu_->check_alive();
-    throw Error(ErrorCode::kUnsupported, "This release lists TensorRT's GPUs, but runs no models on them yet.",
-                "Use another device.", "tensorrt");
+  std::shared_ptr<Model> load(const ModelSource& source, const LoadOptions& options) override {
+    return load_model(gpu_, runtime_, info_, source, options);
   }
 
  private:
   const std::shared_ptr<Gpu> gpu_;
   const DeviceInfo info_;
+  std::shared_ptr<const Runtime> runtime_;
 };
 
 class TensorRtBackend final : public Backend {
@@ -46,7 +50,8 @@ class TensorRtBackend final : public Backend {
     const GpuFacts& facts = find_gpu(gpus_, device_id);
     std::lock_guard<std::mutex> lock(mutex_);
     auto& device = opened_[facts.ordinal];
-    if (!device) device = std::make_shared<TensorRtDevice>(cuda_, facts);
+    if (!device) device = std::make_shared<TensorRtDevice>(cuda_, infer_, facts);
+    guard_exit();  // starting TensorRT may have brought more libraries
     return device;
   }
 

@@ -32,6 +32,10 @@ export interface ConformanceBackend {
   readonly options?: LoadOptions;
   /** False where the device has no asynchronous start of its own. */
   readonly async?: boolean;
+  /** Those that the SDK's tensors can have; default: all. */
+  readonly dtypes?: readonly Dtype[];
+  /** False where the device itself moves outputs whose shape depends on the data, and nothing is copied. */
+  readonly copiesUnknownShapes?: boolean;
   /** Instead of the dtype's extremes, where the device itself cannot hold them: say why where it is set. */
   readonly edges?: Partial<Record<Dtype, TensorData>>;
 }

@@ -220,6 +220,12 @@ EXPORT int cuCtxPopCurrent_v2(Context** context) {
   return 0;
 }
 
+EXPORT int cuCtxGetCurrent(Context** context) {
+  ENTER(false);
+  *context = current.empty() ? nullptr : current.back();
+  return 0;
+}
+
 EXPORT int cuMemAlloc_v2(Address* address, size_t size) {
   ENTER(true);
   if (size == 0) return kInvalidValue;

@@ -1,0 +1,277 @@
+#include "backends/tensorrt/infer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+#include "core/log.h"
+
+namespace edge::tensorrt {
+
+// Calls the virtual function with this number. In the C++ ABI of both our architectures a member function takes the
+// object as its first parameter, and results in memory as plain functions do.
+template <typename Result, typename... Arguments>
+static Result call(void* object, int slot, Arguments... arguments) {
+  void* const* const table = *static_cast<void* const* const*>(object);
+  return reinterpret_cast<Result (*)(void*, Arguments...)>(table[slot])(object, arguments...);
+}
+
+// TensorRT's own classes have a virtual destructor and then a pointer to the class that does the work (VRuntime and
+// others).
+static void* worker_of(const Object& object) { return static_cast<void**>(object.get())[1]; }
+
+namespace {
+
+struct Dims32 {  // up to TensorRT 9
+  int32_t count;
+  int32_t sizes[8];
+};
+struct Dims64 {
+  int32_t count;
+  int64_t sizes[8];
+};
+
+template <typename Dims>
+Shape to_shape(const Dims& dims) {
+  if (dims.count < 0 || dims.count > 8) return {-1};  // not known
+  return {dims.sizes, dims.sizes + dims.count};
+}
+
+template <typename Dims>
+Dims to_dims(const Shape& shape) {
+  Dims dims{};
+  dims.count = static_cast<int32_t>(shape.size());
+  for (size_t i = 0; i < shape.size() && i < 8; ++i) {
+    dims.sizes[i] = static_cast<std::decay_t<decltype(dims.sizes[0])>>(shape[i]);
+  }
+  return dims;
+}
+
+// A function that returns dimensions.
+template <typename... Arguments>
+Shape call_shape(int major, void* object, int slot, Arguments... arguments) {
+  if (major < 10) return to_shape(call<Dims32>(object, slot, arguments...));
+  return to_shape(call<Dims64>(object, slot, arguments...));
+}
+
+thread_local Words* current_words = nullptr;
+
+enum Severity : int { kInternalError, kErrorLine, kWarningLine, kInfoLine, kVerboseLine };  // ILogger::Severity
+
+struct InterfaceInfo {  // of IVersionedInterface
+  const char* kind;
+  int32_t major, minor;
+};
+
+}  // namespace
+
+// May come on any thread of TensorRT's.
+void hear(int severity, const char* message) noexcept {
+  static constexpr LogLevel kLevels[] = {LogLevel::kError, LogLevel::kError, LogLevel::kWarning, LogLevel::kDebug,
+                                         LogLevel::kDebug};
+  if (severity < 0 || severity > kInfoLine || message == nullptr) return;
+  try {
+    log(kLevels[severity], "tensorrt", message);
+    constexpr size_t kEnough = 8192;
+    if (current_words == nullptr || severity > kWarningLine || current_words->text_.size() > kEnough) return;
+    std::string& text = current_words->text_;
+    text += (text.empty() ? "" : "\n") + std::string(message);
+  } catch (...) {
+    // no memory for words: that it failed is told all the same
+  }
+}
+
+namespace {
+
+// These classes stand where TensorRT expects its own: the order of their virtual functions is that of its tables, which
+// a test checks. They are never destroyed by it.
+
+class Logger {  // ILogger up to 10
+ public:
+  virtual void log(int severity, const char* message) noexcept { hear(severity, message); }
+  virtual ~Logger() = default;
+};
+
+class VersionedLogger {  // ILogger from 11 on
+ public:
+  virtual int32_t language() const noexcept { return 0; }  // C++
+  virtual InterfaceInfo interface_info() const noexcept { return {"ILogger", 1, 0}; }
+  virtual ~VersionedLogger() = default;
+  virtual void log(int severity, const char* message) noexcept { hear(severity, message); }
+};
+
+class OutputAllocator {  // IOutputAllocator up to 9
+ public:
+  explicit OutputAllocator(OutputSink& sink) : sink_(sink) {}
+  virtual int32_t interface_version() const noexcept { return 1; }
+  virtual void* reallocate(const char*, void*, uint64_t size, uint64_t) noexcept {
+    return reinterpret_cast<void*>(static_cast<uintptr_t>(sink_.place(size)));
+  }
+  virtual void notify(const char*, const Dims32& dims) noexcept { sink_.on_shape(to_shape(dims)); }
+  virtual ~OutputAllocator() = default;
+
+ private:
+  OutputSink& sink_;
+};
+
+class VersionedOutputAllocator {  // IOutputAllocator from 10 on
+ public:
+  explicit VersionedOutputAllocator(OutputSink& sink) : sink_(sink) {}
+  virtual int32_t language() const noexcept { return 0; }
+  virtual InterfaceInfo interface_info() const noexcept { return {"IOutputAllocator", 1, 0}; }
+  virtual ~VersionedOutputAllocator() = default;
+  virtual void* reallocate(const char*, void*, uint64_t size, uint64_t) noexcept { return place(size); }
+  virtual void* reallocate_async(const char*, void*, uint64_t size, uint64_t, CuStream*) noexcept {
+    return place(size);
+  }
+  virtual void notify(const char*, const Dims64& dims) noexcept { sink_.on_shape(to_shape(dims)); }
+
+ private:
+  void* place(uint64_t size) noexcept { return reinterpret_cast<void*>(static_cast<uintptr_t>(sink_.place(size))); }
+  OutputSink& sink_;
+};
+
+void* logger_of(int major) {
+  static auto* const logger = new Logger;
+  static auto* const versioned = new VersionedLogger;
+  return major < 11 ? static_cast<void*>(logger) : static_cast<void*>(versioned);
+}
+
+struct TypeName {
+  const char* name;
+  std::optional<Dtype> dtype;
+};
+// DataType, by number: the same from 8 to 11, as far as each has them.
+const TypeName kTypes[] = {{"f32", Dtype::kF32},   {"f16", Dtype::kF16},   {"i8", Dtype::kI8},
+                           {"i32", Dtype::kI32},   {"bool", Dtype::kBool}, {"u8", Dtype::kU8},
+                           {"FP8", std::nullopt},  {"bf16", Dtype::kBF16}, {"i64", Dtype::kI64},
+                           {"INT4", std::nullopt}, {"FP4", std::nullopt},  {"E8M0", std::nullopt}};
+
+}  // namespace
+
+Words::Words() : outer_(std::exchange(current_words, this)) {}
+Words::~Words() { current_words = outer_; }
+
+void DeleteObject::operator()(void* object) const noexcept {
+  constexpr int kDeletingDestructor = 1;
+  call<void>(object, kDeletingDestructor);
+}
+
+// ---------------------------------------------------------------------------------------------------------- runtime
+
+Runtime::Runtime(const InferApi& api) : api_(api), slots_(*slots_of(api.version.major)) {
+  const Words words;
+  object_.reset(api_.create_runtime(logger_of(api_.version.major), api_.number));
+  if (object_) return;
+  throw Error(ErrorCode::kUnavailable, "TensorRT " + api_.version.text() + " does not start on this GPU.",
+              "Look at the cause: this TensorRT may need a newer driver, or no longer know this GPU.", "tensorrt",
+              words.text());
+}
+
+Object Runtime::deserialize(Bytes plan) const {
+  void* const worker = worker_of(object_);
+  const void* const data = plan.data;
+  if (api_.version.major < 10) {
+    return Object(call<void*>(worker, slots_.deserialize, data, plan.size, static_cast<void*>(nullptr)));
+  }
+  return Object(call<void*>(worker, slots_.deserialize, data, plan.size));
+}
+
+// ----------------------------------------------------------------------------------------------------------- engine
+
+int Engine::tensor_count() const { return call<int32_t>(worker_of(object_), runtime_->slots().tensor_count); }
+
+std::string Engine::tensor_name(int index) const {
+  const char* name = call<const char*>(worker_of(object_), runtime_->slots().tensor_name, int32_t{index});
+  return name != nullptr ? name : "";
+}
+
+bool Engine::is_input(const std::string& name) const {
+  constexpr int32_t kInput = 1;  // TensorIOMode
+  return call<int32_t>(worker_of(object_), runtime_->slots().mode, name.c_str()) == kInput;
+}
+
+Shape Engine::shape(const std::string& name) const {
+  return call_shape(runtime_->api().version.major, worker_of(object_), runtime_->slots().engine_shape, name.c_str());
+}
+
+std::optional<Dtype> Engine::dtype(const std::string& name) const {
+  const auto number = call<int32_t>(worker_of(object_), runtime_->slots().dtype, name.c_str());
+  if (number < 0 || static_cast<size_t>(number) >= std::size(kTypes)) return std::nullopt;
+  return kTypes[number].dtype;
+}
+
+std::string Engine::type_name(const std::string& name) const {
+  const auto number = call<int32_t>(worker_of(object_), runtime_->slots().dtype, name.c_str());
+  if (number < 0 || static_cast<size_t>(number) >= std::size(kTypes)) return "type " + std::to_string(number);
+  return kTypes[number].name;
+}
+
+bool Engine::is_on_device(const std::string& name) const {
+  constexpr int32_t kDevice = 0;  // TensorLocation
+  void* const worker = worker_of(object_);
+  return call<int32_t>(worker, runtime_->slots().location, name.c_str()) == kDevice &&
+         !call<bool>(worker, runtime_->slots().is_shape_tensor, name.c_str());
+}
+
+bool Engine::is_linear(const std::string& name) const {
+  constexpr int32_t kLinear = 0;  // TensorFormat
+  return call<int32_t>(worker_of(object_), runtime_->slots().format, name.c_str()) == kLinear;
+}
+
+int Engine::profile_count() const { return call<int32_t>(worker_of(object_), runtime_->slots().profile_count); }
+
+Shape Engine::profile_shape(const std::string& name, Bound bound) const {
+  return call_shape(runtime_->api().version.major, worker_of(object_), runtime_->slots().profile_shape, name.c_str(),
+                    int32_t{0}, static_cast<int32_t>(bound));
+}
+
+Object Engine::create_context() const {
+  constexpr int32_t kStatic = 0;  // ExecutionContextAllocationStrategy: scratch memory of its own
+  void* const worker = worker_of(object_);
+  const int slot = runtime_->slots().create_context;
+  return Object(runtime_->api().version.major < 10 ? call<void*>(worker, slot) : call<void*>(worker, slot, kStatic));
+}
+
+// ---------------------------------------------------------------------------------------------------------- context
+
+std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink) {
+  if (major < 10) return std::make_shared<OutputAllocator>(sink);
+  return std::make_shared<VersionedOutputAllocator>(sink);
+}
+
+bool ExecutionContext::set_profile(int profile, CuStream* stream) {
+  return call<bool>(worker_of(object_), runtime_.slots().set_profile, int32_t{profile}, stream);
+}
+
+bool ExecutionContext::set_input_shape(const std::string& name, const Shape& shape) {
+  void* const worker = worker_of(object_);
+  const int slot = runtime_.slots().set_input_shape;
+  if (shape.size() > 8) return false;
+  if (runtime_.api().version.major >= 10) {
+    const auto dims = to_dims<Dims64>(shape);
+    return call<bool>(worker, slot, name.c_str(), &dims);
+  }
+  if (std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size > INT32_MAX; })) return false;
+  const auto dims = to_dims<Dims32>(shape);
+  return call<bool>(worker, slot, name.c_str(), &dims);
+}
+
+Shape ExecutionContext::shape(const std::string& name) const {
+  return call_shape(runtime_.api().version.major, worker_of(object_), runtime_.slots().context_shape, name.c_str());
+}
+
+bool ExecutionContext::set_address(const std::string& name, CuAddress address) {
+  return call<bool>(worker_of(object_), runtime_.slots().set_address, name.c_str(),
+                    reinterpret_cast<void*>(static_cast<uintptr_t>(address)));
+}
+
+bool ExecutionContext::set_allocator(const std::string& name, void* allocator) {
+  return call<bool>(worker_of(object_), runtime_.slots().set_allocator, name.c_str(), allocator);
+}
+
+bool ExecutionContext::enqueue(CuStream* stream) {
+  return call<bool>(worker_of(object_), runtime_.slots().enqueue, stream);
+}
+
+}  // namespace edge::tensorrt

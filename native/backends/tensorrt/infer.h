@@ -1,0 +1,115 @@
+// TensorRT's objects, whatever its major version: the runtime of one GPU, engines, execution contexts, and what
+// TensorRT calls back. The GPU's context is current in all of these functions.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backends/tensorrt/api.h"
+#include "backends/tensorrt/gpu.h"
+#include "backends/tensorrt/slots.h"
+#include "core/backend.h"
+
+namespace edge::tensorrt {
+
+// Collects what TensorRT says on this thread while it lives: errors and warnings. Everything goes to the log as well.
+class Words {
+ public:
+  Words();
+  ~Words();
+  Words(const Words&) = delete;
+  Words& operator=(const Words&) = delete;
+  std::string text() const { return text_; }
+
+ private:
+  friend void hear(int severity, const char* message) noexcept;
+  std::string text_;
+  Words* const outer_;
+};
+
+// An object of TensorRT's: deleted by its own virtual destructor.
+struct DeleteObject {
+  void operator()(void* object) const noexcept;
+};
+using Object = std::unique_ptr<void, DeleteObject>;
+
+// One a GPU, for as long as the process lives.
+class Runtime {
+ public:
+  // Throws kUnavailable where TensorRT does not start.
+  explicit Runtime(const InferApi& api);
+  const InferApi& api() const { return api_; }
+  const Slots& slots() const { return slots_; }
+  // Null where TensorRT does not take it: Words has the reason.
+  Object deserialize(Bytes plan) const;
+
+ private:
+  const InferApi api_;
+  const Slots& slots_;
+  Object object_;
+};
+
+enum class Bound { kMin = 0, kOptimal = 1, kMax = 2 };  // of an optimisation profile
+
+// What an engine says of its inputs and outputs. Names are those of the engine.
+class Engine {
+ public:
+  Engine(std::shared_ptr<const Runtime> runtime, Object object)
+      : runtime_(std::move(runtime)), object_(std::move(object)) {}
+  const Runtime& runtime() const { return *runtime_; }
+  int tensor_count() const;
+  std::string tensor_name(int index) const;
+  bool is_input(const std::string& name) const;
+  // −1 where it is open.
+  Shape shape(const std::string& name) const;
+  // In the contract's types, or none; `type_name` has the word for both.
+  std::optional<Dtype> dtype(const std::string& name) const;
+  std::string type_name(const std::string& name) const;
+  // Neither a tensor of shapes nor one in the host's memory.
+  bool is_on_device(const std::string& name) const;
+  // Row-major and not vectorised.
+  bool is_linear(const std::string& name) const;
+  int profile_count() const;
+  // Of profile 0.
+  Shape profile_shape(const std::string& name, Bound bound) const;
+  // Null where TensorRT makes none: Words has the reason.
+  Object create_context() const;
+  // Before the GPU's context stops being current.
+  void reset() { object_.reset(); }
+
+ private:
+  const std::shared_ptr<const Runtime> runtime_;
+  Object object_;
+};
+
+// Where TensorRT puts an output whose size only the run tells.
+class OutputSink {
+ public:
+  virtual ~OutputSink() = default;
+  // Memory for so many bytes until the next call, or 0. Must not throw.
+  virtual CuAddress place(size_t size) noexcept = 0;
+  virtual void on_shape(Shape shape) noexcept = 0;
+};
+
+// What TensorRT calls in a sink's place.
+std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink);
+
+// One execution context. The functions return false where TensorRT refuses: Words has the reason.
+class ExecutionContext {
+ public:
+  ExecutionContext(const Runtime& runtime, Object object) : runtime_(runtime), object_(std::move(object)) {}
+  bool set_profile(int profile, CuStream* stream);
+  bool set_input_shape(const std::string& name, const Shape& shape);
+  // −1 where only the run tells.
+  Shape shape(const std::string& name) const;
+  bool set_address(const std::string& name, CuAddress address);
+  bool set_allocator(const std::string& name, void* allocator);
+  bool enqueue(CuStream* stream);
+
+ private:
+  const Runtime& runtime_;
+  const Object object_;
+};
+
+}  // namespace edge::tensorrt

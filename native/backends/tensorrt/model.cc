@@ -1,0 +1,175 @@
+#include "backends/tensorrt/model.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <utility>
+
+#include "backends/tensorrt/request.h"
+
+namespace edge::tensorrt {
+namespace {
+
+std::vector<uint8_t> read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+  std::vector<uint8_t> bytes(size < 0 ? 0 : static_cast<size_t>(size));
+  if (size >= 0) {
+    file.seekg(0);
+    file.read(reinterpret_cast<char*>(bytes.data()), size);
+  }
+  if (size < 0 || file.gcount() != size) {
+    throw Error(ErrorCode::kModelNotFound, "Cannot read " + path + ".", "Check the path.", "tensorrt");
+  }
+  return bytes;
+}
+
+void check_options(const LoadOptions& options) {
+  if (!options.precision.empty() && options.precision != "auto") {
+    throw Error(ErrorCode::kUnsupported, "An engine computes in the precision that it was built with.",
+                "Leave `precision` out, or build the engine again.", "tensorrt");
+  }
+  if (!options.properties.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + options.properties.front().first + "'.",
+                "Leave `properties` out.", "tensorrt");
+  }
+  if (options.profile) {
+    throw Error(ErrorCode::kUnsupported, "The layers of an engine cannot be measured yet.", "Leave `profile` out.",
+                "tensorrt");
+  }
+}
+
+Object deserialize(const Runtime& runtime, Bytes plan) {
+  // What a file is not, is told before TensorRT sees it.
+  if (plan.size < 4 || std::memcmp(plan.data, "ftrt", 4) != 0) {
+    throw Error(ErrorCode::kUnsupported, "This is no TensorRT engine, and engines cannot be built here yet.",
+                "Build one on this machine: `trtexec --onnx=model.onnx --saveEngine=model.engine`.", "tensorrt");
+  }
+  const Words words;
+  Object engine = runtime.deserialize(plan);
+  if (engine) return engine;
+  throw Error(
+      ErrorCode::kInvalidModel, "TensorRT " + runtime.api().version.text() + " does not take this engine.",
+      "An engine runs on the kind of GPU and with the version of TensorRT that it was built with: build it again "
+      "on this machine. Load none of a stranger: an engine is native code.",
+      "tensorrt", words.text());
+}
+
+TensorSpec spec_of(const Engine& engine, const std::string& name) {
+  TensorSpec spec;
+  spec.name = name;
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::kUnsupported, "The tensor '" + name + "' of the engine " + why + ".",
+                "Build the engine with another type or format for this tensor.", "tensorrt");
+  };
+  const auto dtype = engine.dtype(name);
+  if (!dtype) refuse("holds " + engine.type_name(name) + " values, which no tensor here can carry");
+  if (!engine.is_on_device(name)) refuse("is one of shapes, which cannot be given yet");
+  if (!engine.is_linear(name)) refuse("has a vectorised layout");
+  spec.dtype = *dtype;
+  spec.shape = engine.shape(name);
+  return spec;
+}
+
+class TensorRtModel final : public Model, public std::enable_shared_from_this<TensorRtModel> {
+ public:
+  TensorRtModel(std::shared_ptr<const Loaded> loaded, ModelInfo info, std::unique_ptr<ExecutionContext> first)
+      : loaded_(std::move(loaded)), info_(std::move(info)), first_(std::move(first)) {}
+  ~TensorRtModel() override {
+    try {
+      const Gpu::Current current(*loaded_->gpu);
+      first_.reset();
+    } catch (...) {
+      // a lost GPU
+    }
+  }
+
+  const std::vector<TensorSpec>& inputs() const override { return loaded_->inputs; }
+  const std::vector<TensorSpec>& outputs() const override { return loaded_->outputs; }
+  const ModelInfo& info() const override { return info_; }
+
+  std::unique_ptr<Request> create_request() override {
+    std::unique_ptr<ExecutionContext> context;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      context = std::move(first_);
+    }
+    return std::make_unique<TensorRtRequest>(loaded_, shared_from_this(), std::move(context));
+  }
+
+ private:
+  const std::shared_ptr<const Loaded> loaded_;
+  const ModelInfo info_;
+  std::mutex mutex_;
+  std::unique_ptr<ExecutionContext> first_;  // that loading needed; the first request takes it
+};
+
+// Gives the inputs the shapes that the caller fixes, and the outputs those that follow from them.
+void fix_shapes(Loaded& loaded, const LoadOptions& options, ExecutionContext& context) {
+  for (const auto& [wanted, shape] : options.shapes) {
+    const std::string& name = wanted;
+    const auto found = std::find_if(loaded.inputs.begin(), loaded.inputs.end(),
+                                    [&name](const TensorSpec& spec) { return spec.name == name; });
+    if (found == loaded.inputs.end()) {
+      throw Error(ErrorCode::kInvalidArgument, "The engine has no input '" + name + "' to give a shape to.",
+                  "Name an input of the engine.", "tensorrt");
+    }
+    if (!found->accepts(shape)) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "The input '" + name + "' takes " + shape_text(found->shape) + ", not " + shape_text(shape) + ".",
+                  "Give a shape that the engine takes.", "tensorrt");
+    }
+    loaded.check_profile(static_cast<size_t>(found - loaded.inputs.begin()), shape, ErrorCode::kInvalidArgument);
+    found->shape = shape;
+  }
+  for (const TensorSpec& input : loaded.inputs) {
+    if (!input.is_static()) return;
+  }
+  const Words words;
+  for (const TensorSpec& input : loaded.inputs) {
+    if (context.set_input_shape(input.name, input.shape)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                "TensorRT does not take " + shape_text(input.shape) + " for the input '" + input.name + "'.",
+                "Give a shape that the engine takes.", "tensorrt", words.text());
+  }
+  for (TensorSpec& output : loaded.outputs) output.shape = context.shape(output.name);
+}
+
+}  // namespace
+
+std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const std::shared_ptr<const Runtime>& runtime,
+                                  const DeviceInfo& device, const ModelSource& source, const LoadOptions& options) {
+  gpu->check_alive();
+  check_options(options);
+  std::vector<uint8_t> file;
+  Bytes plan = source.bytes;
+  if (!source.path.empty()) {
+    file = read(source.path);
+    plan = {file.data(), file.size()};
+  }
+  const Gpu::Current current(*gpu);
+  auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));
+  loaded->allocator = options.allocator;
+  const Engine& engine = loaded->engine;
+  for (int i = 0; i < engine.tensor_count(); ++i) {
+    const std::string name = engine.tensor_name(i);
+    (engine.is_input(name) ? loaded->inputs : loaded->outputs).push_back(spec_of(engine, name));
+  }
+  for (const TensorSpec& input : loaded->inputs) {
+    const bool open = !input.is_static();
+    loaded->profile.push_back({open ? engine.profile_shape(input.name, Bound::kMin) : input.shape,
+                               open ? engine.profile_shape(input.name, Bound::kMax) : input.shape});
+    loaded->dynamic = loaded->dynamic || open;
+  }
+  auto context = loaded->make_context();
+  fix_shapes(*loaded, options, *context);
+  ModelInfo info;
+  info.precision = "engine";
+  info.optimal_in_flight = 2;  // one moves its data while the other computes
+  info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());
+  info.devices = {device.id};
+  return std::make_shared<TensorRtModel>(std::move(loaded), std::move(info), std::move(context));
+}
+
+}  // namespace edge::tensorrt

@@ -1,0 +1,316 @@
+#include "backends/tensorrt/request.h"
+
+#include <algorithm>
+
+namespace edge::tensorrt {
+namespace {
+
+std::string range_text(const std::pair<Shape, Shape>& range) {
+  return shape_text(range.first) + " to " + shape_text(range.second);
+}
+
+bool is_open(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; });
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------------------- loaded
+
+Loaded::~Loaded() {
+  try {
+    const Gpu::Current current(*gpu);
+    engine.reset();
+  } catch (...) {
+    // a lost GPU: TensorRT frees what it can
+  }
+}
+
+void Loaded::check_profile(size_t input, const Shape& shape, ErrorCode code) const {
+  const auto& [smallest, largest] = profile[input];
+  bool fits = smallest.size() == shape.size() && largest.size() == shape.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] >= smallest[i] && shape[i] <= largest[i];
+  if (fits) return;
+  throw Error(code,
+              "The engine was built for shapes of the input '" + inputs[input].name + "' from " +
+                  range_text(profile[input]) + ", not for " + shape_text(shape) + ".",
+              "Give a shape in that range, or build the engine for a wider one.", "tensorrt");
+}
+
+std::unique_ptr<ExecutionContext> Loaded::make_context() const {
+  const Words words;
+  Object object = engine.create_context();
+  if (!object) {
+    throw Error(ErrorCode::kOutOfMemory, "TensorRT made no execution context for the engine.",
+                "Use fewer requests, or a GPU with more memory; the cause says more.", "tensorrt", words.text());
+  }
+  auto context = std::make_unique<ExecutionContext>(engine.runtime(), std::move(object));
+  if (dynamic) {
+    // Only the first context has a profile by itself.
+    const Stream stream = make_stream(gpu);
+    if (!context->set_profile(0, stream.get())) {
+      throw Error(ErrorCode::kBackend, "TensorRT does not take the engine's first optimisation profile.",
+                  "Look at the cause.", "tensorrt", words.text());
+    }
+    gpu->check(gpu->api().stream_synchronize(stream.get()), "choose an optimisation profile");
+  }
+  return context;
+}
+
+// ----------------------------------------------------------------------------------------------------- late outputs
+
+// Memory for an output whose size only the run tells: grows, and is kept for the next run.
+class TensorRtRequest::LateOutput final : public OutputSink {
+ public:
+  LateOutput(std::shared_ptr<const Gpu> gpu, int major)
+      : gpu_(std::move(gpu)), allocator_(make_output_allocator(major, *this)) {}
+
+  CuAddress place(size_t size) noexcept override {
+    try {
+      if (memory_.get() == 0 || size > capacity_) {
+        memory_.reset();
+        memory_ = make_device_memory(gpu_, size);
+        capacity_ = size;
+      }
+      return memory_.get();
+    } catch (...) {
+      error_ = std::current_exception();
+      return 0;
+    }
+  }
+  void on_shape(Shape shape) noexcept override { shape_ = std::move(shape); }
+
+  void* allocator() const { return allocator_.get(); }
+  const Shape& shape() const { return shape_; }
+  CuAddress address() const { return memory_.get(); }
+  // What went wrong in place(), which TensorRT only knows as a refusal.
+  void rethrow() {
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  const std::shared_ptr<const Gpu> gpu_;
+  const std::shared_ptr<void> allocator_;
+  DeviceMemory memory_;
+  size_t capacity_ = 0;
+  Shape shape_;
+  std::exception_ptr error_;
+};
+
+// --------------------------------------------------------------------------------------------------------- binding
+
+TensorRtRequest::TensorRtRequest(std::shared_ptr<const Loaded> model, std::shared_ptr<Model> keep_alive,
+                                 std::unique_ptr<ExecutionContext> first)
+    : model_(std::move(model)), keep_alive_(std::move(keep_alive)), gpu_(*model_->gpu), context_(std::move(first)) {
+  gpu_.check_alive();
+  const Gpu::Current current(gpu_);
+  stream_ = make_stream(model_->gpu);
+  done_ = make_event(model_->gpu);
+  if (!context_) context_ = model_->make_context();
+  outputs_.resize(model_->outputs.size());
+  output_places_.resize(model_->outputs.size());
+}
+
+TensorRtRequest::~TensorRtRequest() {
+  try {
+    const Gpu::Current current(gpu_);
+    context_.reset();
+  } catch (...) {
+    // a lost GPU
+  }
+}
+
+// Request buffers of our allocator are page-locked; those of a host process's parent and of a group may not be.
+void TensorRtRequest::lock_pages(Place& place) const {
+  const Buffer& buffer = *place.buffer;
+  place.page_locked = buffer.kind() == Buffer::Kind::kPinned || buffer.kind() == Buffer::Kind::kMapped;
+  if (place.page_locked || buffer.kind() != Buffer::Kind::kShared) return;
+  place.lock = std::make_shared<Registration>(register_memory(model_->gpu, buffer.data(), buffer.size()));
+  place.page_locked = place.lock->get() != nullptr;
+}
+
+TensorRtRequest::Place TensorRtRequest::place(const BoundTensor& tensor, const Place* former, bool is_output) const {
+  Place place;
+  place.buffer = tensor.buffer;
+  if (is_output && gpu_.maps_outputs() && tensor.buffer->kind() == Buffer::Kind::kMapped) {
+    place.direct = place.page_locked = true;
+    place.address = static_cast<CuAddress>(reinterpret_cast<uintptr_t>(tensor.buffer->handle()));
+    return place;
+  }
+  lock_pages(place);
+  if (former != nullptr && former->memory && former->capacity >= tensor.bytes) {
+    place.memory = former->memory;
+    place.capacity = former->capacity;
+  } else {
+    place.memory = std::make_shared<DeviceMemory>(make_device_memory(model_->gpu, tensor.bytes));
+    place.capacity = tensor.bytes;
+  }
+  place.address = place.memory->get();
+  return place;
+}
+
+void TensorRtRequest::set_shapes(const std::vector<Shape>& shapes) {
+  const Words words;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (context_->set_input_shape(model_->inputs[i].name, shapes[i])) continue;
+    throw Error(ErrorCode::kInvalidTensor,
+                "TensorRT does not take " + shape_text(shapes[i]) + " for the input '" + model_->inputs[i].name + "'.",
+                "Give a shape that the engine takes.", "tensorrt", words.text());
+  }
+}
+
+TensorRtRequest::Binding TensorRtRequest::make_binding(const std::vector<Shape>& shapes) {
+  Binding binding;
+  const auto former = [](const std::vector<Place>& places, size_t i) {
+    return i < places.size() ? &places[i] : nullptr;
+  };
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const size_t bytes = byte_size(model_->inputs[i].dtype, shapes[i]);
+    binding.inputs.push_back({shapes[i], model_->allocator->allocate(bytes), bytes});
+    binding.input_places.push_back(place(binding.inputs[i], former(input_places_, i), false));
+  }
+  for (size_t i = 0; i < model_->outputs.size(); ++i) {
+    const TensorSpec& spec = model_->outputs[i];
+    const Shape shape = context_->shape(spec.name);
+    if (is_open(shape)) {
+      Place late;
+      late.late = output_places_[i].late;
+      if (!late.late)
+        late.late = std::make_shared<LateOutput>(model_->gpu, model_->engine.runtime().api().version.major);
+      binding.outputs.push_back({});
+      binding.output_places.push_back(std::move(late));
+      continue;
+    }
+    const size_t bytes = byte_size(spec.dtype, shape);
+    binding.outputs.push_back({shape, model_->allocator->allocate(bytes), bytes});
+    binding.output_places.push_back(place(binding.outputs[i], former(output_places_, i), true));
+  }
+  return binding;
+}
+
+void TensorRtRequest::set_addresses(const Binding& binding) {
+  const Words words;
+  const auto check = [&](bool taken, const TensorSpec& spec) {
+    if (taken) return;
+    throw Error(ErrorCode::kBackend, "TensorRT does not take memory for the tensor '" + spec.name + "'.",
+                "Look at the cause.", "tensorrt", words.text());
+  };
+  for (size_t i = 0; i < binding.inputs.size(); ++i) {
+    check(context_->set_address(model_->inputs[i].name, binding.input_places[i].address), model_->inputs[i]);
+  }
+  for (size_t i = 0; i < binding.outputs.size(); ++i) {
+    const TensorSpec& spec = model_->outputs[i];
+    const Place& place = binding.output_places[i];
+    check(place.late ? context_->set_allocator(spec.name, place.late->allocator())
+                     : context_->set_address(spec.name, place.address),
+          spec);
+  }
+}
+
+void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
+  const auto& specs = model_->inputs;
+  if (input_shapes.size() != specs.size()) {
+    throw Error(
+        ErrorCode::kInvalidTensor,
+        "The model has " + std::to_string(specs.size()) + " inputs, not " + std::to_string(input_shapes.size()) + ".",
+        "Give a shape for every input.", "tensorrt");
+  }
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (!specs[i].accepts(input_shapes[i])) {
+      throw Error(ErrorCode::kInvalidTensor,
+                  "The input '" + specs[i].name + "' takes " + shape_text(specs[i].shape) + ", not " +
+                      shape_text(input_shapes[i]) + ".",
+                  "Give a shape that the model takes.", "tensorrt");
+    }
+    model_->check_profile(i, input_shapes[i], ErrorCode::kInvalidTensor);
+  }
+  gpu_.check_alive();
+  const Gpu::Current current(gpu_);
+  try {
+    set_shapes(input_shapes);
+    Binding binding = make_binding(input_shapes);
+    set_addresses(binding);
+    inputs_ = std::move(binding.inputs);
+    outputs_ = std::move(binding.outputs);
+    input_places_ = std::move(binding.input_places);
+    output_places_ = std::move(binding.output_places);
+  } catch (...) {
+    // Back to the former shapes; the former memory is still there.
+    for (size_t i = 0; i < inputs_.size(); ++i) context_->set_input_shape(specs[i].name, inputs_[i].shape);
+    for (size_t i = 0; i < inputs_.size(); ++i) context_->set_address(specs[i].name, input_places_[i].address);
+    for (size_t i = 0; !inputs_.empty() && i < outputs_.size(); ++i) {
+      if (!output_places_[i].late) context_->set_address(model_->outputs[i].name, output_places_[i].address);
+    }
+    throw;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- run
+
+void TensorRtRequest::count(const Place& place, size_t bytes) {
+  bytes_transferred_ += bytes;
+  if (!place.page_locked) bytes_copied_ += bytes;  // by way of the driver's own memory
+}
+
+// Everything of one run goes into the stream; nothing here waits for the GPU, but where TensorRT itself does.
+void TensorRtRequest::submit() {
+  const CudaApi& api = gpu_.api();
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const BoundTensor& input = inputs_[i];
+    if (input.bytes == 0) continue;
+    gpu_.check(api.copy_to_device(input_places_[i].address, input.buffer->data(), input.bytes, stream_.get()),
+               "copy the inputs");
+    count(input_places_[i], input.bytes);
+  }
+  const Words words;
+  if (!context_->enqueue(stream_.get())) {
+    gpu_.check(api.stream_synchronize(stream_.get()), "run the engine");
+    for (const Place& place : output_places_) {
+      if (place.late) place.late->rethrow();
+    }
+    throw Error(ErrorCode::kBackend, "TensorRT failed to run the engine.",
+                "Look at the cause: most often the shapes or the values of the inputs.", "tensorrt", words.text());
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (output_places_[i].late) fetch_late(i);
+    const BoundTensor& output = outputs_[i];
+    const Place& place = output_places_[i];
+    if (place.direct || output.bytes == 0) continue;
+    gpu_.check(api.copy_to_host(output.buffer->data(), place.late ? place.late->address() : place.address, output.bytes,
+                                stream_.get()),
+               "copy the outputs");
+    count(place, output.bytes);
+  }
+  gpu_.check(api.event_record(done_.get(), stream_.get()), "record the end of a run");
+}
+
+// The shape is known by now; the values may still be on their way.
+void TensorRtRequest::fetch_late(size_t index) {
+  Place& place = output_places_[index];
+  BoundTensor& output = outputs_[index];
+  output.shape = place.late->shape();
+  output.bytes = byte_size(model_->outputs[index].dtype, output.shape);
+  if (output.buffer && output.buffer->size() >= output.bytes) return;
+  output.buffer = model_->allocator->allocate(output.bytes);
+  place.lock.reset();
+  place.buffer = output.buffer;
+  lock_pages(place);
+}
+
+void TensorRtRequest::run() {
+  cancelled_ = false;
+  bytes_copied_ = bytes_transferred_ = 0;
+  gpu_.check_alive();
+  const Gpu::Current current(gpu_);
+  try {
+    submit();
+  } catch (...) {
+    gpu_.api().stream_synchronize(stream_.get());  // what is under way still uses the buffers
+    throw;
+  }
+  gpu_.check(gpu_.api().event_synchronize(done_.get()), "finish a run");
+  // A GPU cannot be stopped in the middle of its work: a cancelled run only ends without a result.
+  if (cancelled_) throw Error(ErrorCode::kAborted, "The run was cancelled.", "", "tensorrt");
+}
+
+}  // namespace edge::tensorrt

@@ -1,0 +1,88 @@
+// One inference slot of TensorRT: an execution context with its stream, its event and its memory on the GPU.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends/tensorrt/infer.h"
+#include "core/backend.h"
+
+namespace edge::tensorrt {
+
+// What requests need of their model.
+struct Loaded {
+  // Takes the engine over, and deletes it with the GPU's context current.
+  Loaded(std::shared_ptr<const Gpu> on, std::shared_ptr<const Runtime> runtime, Object object)
+      : gpu(std::move(on)), engine(std::move(runtime), std::move(object)) {}
+  ~Loaded();
+
+  // Throws `code` where profile 0 does not have the shape. The GPU's context need not be current.
+  void check_profile(size_t input, const Shape& shape, ErrorCode code) const;
+  // On profile 0. The GPU's context is current.
+  std::unique_ptr<ExecutionContext> make_context() const;
+
+  const std::shared_ptr<const Gpu> gpu;
+  Engine engine;
+  std::vector<TensorSpec> inputs, outputs;
+  std::vector<std::pair<Shape, Shape>> profile;  // smallest and largest shape of each input
+  bool dynamic = false;                          // an input is open
+  std::shared_ptr<Allocator> allocator;
+};
+
+class TensorRtRequest final : public Request {
+ public:
+  // `first`: a context that is at hand already; may be null.
+  TensorRtRequest(std::shared_ptr<const Loaded> model, std::shared_ptr<Model> keep_alive,
+                  std::unique_ptr<ExecutionContext> first);
+  ~TensorRtRequest() override;
+
+  void bind(const std::vector<Shape>& input_shapes) override;
+  const std::vector<BoundTensor>& inputs() const override { return inputs_; }
+  const std::vector<BoundTensor>& outputs() const override { return outputs_; }
+  void run() override;
+  void cancel() noexcept override { cancelled_ = true; }
+  size_t bytes_copied() const override { return bytes_copied_; }
+  size_t bytes_transferred() const override { return bytes_transferred_; }
+
+ private:
+  class LateOutput;
+  // Where a tensor is on the GPU, and how it gets there.
+  struct Place {
+    std::shared_ptr<Buffer> buffer;      // keeps what `lock` has locked
+    std::shared_ptr<Registration> lock;  // for buffers that were not made for the GPU
+    bool direct = false;                 // the GPU works in the buffer itself
+    bool page_locked = false;            // the GPU copies by itself
+    std::shared_ptr<DeviceMemory> memory;
+    size_t capacity = 0;
+    CuAddress address = 0;
+    std::shared_ptr<LateOutput> late;  // of an output whose size only the run tells
+  };
+  struct Binding {
+    std::vector<BoundTensor> inputs, outputs;
+    std::vector<Place> input_places, output_places;
+  };
+  Place place(const BoundTensor& tensor, const Place* former, bool is_output) const;
+  void lock_pages(Place& place) const;
+  void set_shapes(const std::vector<Shape>& shapes);
+  Binding make_binding(const std::vector<Shape>& shapes);
+  void set_addresses(const Binding& binding);
+  void submit();
+  void fetch_late(size_t index);
+  void count(const Place& place, size_t bytes);
+
+  const std::shared_ptr<const Loaded> model_;
+  const std::shared_ptr<Model> keep_alive_;
+  const Gpu& gpu_;
+  Stream stream_;
+  Event done_;
+  std::vector<BoundTensor> inputs_, outputs_;
+  std::vector<Place> input_places_, output_places_;
+  std::unique_ptr<ExecutionContext> context_;
+  std::atomic<bool> cancelled_{false};
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
+};
+
+}  // namespace edge::tensorrt

@@ -1,0 +1,37 @@
+// Where TensorRT's functions are in the virtual-function tables of each major version. Its classes are called by these
+// numbers instead of through headers: inside a major the tables only grow at their end. test/native has the table of
+// facts that they are checked against.
+#pragma once
+
+namespace edge::tensorrt {
+
+struct Slots {
+  // VRuntime
+  int deserialize;
+  // VCudaEngine
+  int create_context, profile_count, engine_shape, dtype, location, is_shape_tensor, mode, format, profile_shape,
+      tensor_count, tensor_name;
+  // VExecutionContext
+  int set_profile, set_input_shape, context_shape, set_address, set_allocator, enqueue;
+};
+
+// From 8.5 on: what came before has bindings instead of tensors by name.
+constexpr Slots kSlots8{2, 11, 22, 34, 35, 36, 37, 38, 41, 44, 45, 46, 25, 29, 30, 32, 39, 44};
+constexpr Slots kSlots10{3, 5, 10, 19, 20, 21, 22, 23, 26, 29, 30, 31, 17, 21, 22, 24, 32, 37};
+constexpr Slots kSlots11{3, 5, 8, 15, 16, 17, 18, 19, 22, 25, 26, 27, 16, 20, 21, 23, 31, 36};
+
+// Those of a major version; null where this build has no adapter for it.
+inline const Slots* slots_of(int major) {
+  switch (major) {
+    case 8:
+      return &kSlots8;
+    case 10:
+      return &kSlots10;
+    case 11:
+      return &kSlots11;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace edge::tensorrt

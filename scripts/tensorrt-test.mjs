@@ -1,0 +1,35 @@
+// `npm run test:tensorrt`: the TensorRT backend on a simulated driver and a simulated TensorRT of each major version, each
+// in a process of its own.
+//   node scripts/tensorrt-test.mjs [8 10 11]      --    what follows goes to jest
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from './build.mjs';
+import { runJest } from './jest.mjs';
+import { clearResults } from './results.mjs';
+import { main, root } from './root.mjs';
+import { summarize } from './summary.mjs';
+
+const all = ['8', '10', '11'];
+
+await main(async () => {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const asked = positionals.filter((word) => all.includes(word));
+  const majors = asked.length > 0 ? asked : all;
+  const runners = majors.map((major) => `tensorrt-${major}`);
+  clearResults(runners);
+  await build(['addon', 'ts', 'simulators']);
+  const folder = path.join(root, 'build', 'simulators');
+  const files = ['--testMatch', '<rootDir>/test/simulators/tensorrt.simulated.ts'];
+  for (const major of majors) {
+    const control = path.join(folder, `control-tensorrt-${major}`);
+    fs.rmSync(control, { recursive: true, force: true });
+    fs.mkdirSync(control, { recursive: true });
+    runJest(`tensorrt-${major}`, ['--runInBand', ...files, ...positionals.filter((word) => !all.includes(word))], {
+      EDGE_INFER_CUDA: path.join(folder, 'cuda', 'libcuda.so.1'),
+      EDGE_INFER_CUDA_SIMULATOR: control,
+      EDGE_INFER_TENSORRT: path.join(folder, `nvinfer-${major}`, `libnvinfer.so.${major}`),
+    });
+  }
+  return summarize(runners);
+});

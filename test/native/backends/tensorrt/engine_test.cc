@@ -1,0 +1,323 @@
+// Engines on a simulated TensorRT of each major version: what runs, what is copied, and what is refused.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "../../support/cuda_simulator.h"
+#include "backends/tensorrt/tensorrt.h"
+#include "core/error.h"
+#include "core/reaper.h"
+
+namespace edge::tensorrt {
+namespace {
+
+using test::CudaSimulator;
+
+std::optional<Error> error_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error";
+  return std::nullopt;
+}
+
+// A process has one TensorRT: each test runs on one major, in a process of its own under ctest.
+class EngineTest : public testing::TestWithParam<int> {
+ protected:
+  static std::string libraries(int major) {
+    const std::string number = std::to_string(major);
+    return std::string(CudaSimulator::library()) + "\n" NVINFER_SIMULATORS "/nvinfer-" + number + "/libnvinfer.so." +
+           number;
+  }
+  void open(const std::string& control = "") {
+    simulator.tell(control);
+    start_reaper();
+    backend = tensorrt::open(libraries(GetParam()));
+    device = backend->open("0");
+  }
+  std::string plan(const std::string& lines) const {
+    return "ftrt edge-infer-simulator " + std::to_string(GetParam()) + "\n" + lines + "end\n";
+  }
+  std::shared_ptr<Model> load(const std::string& lines, LoadOptions options = {}) const {
+    return load_bytes(plan(lines), std::move(options));
+  }
+  std::shared_ptr<Model> load_bytes(const std::string& bytes, LoadOptions options = {}) const {
+    ModelSource source;
+    source.bytes = {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
+    if (!options.allocator) options.allocator = device->make_allocator();
+    return device->load(source, options);
+  }
+  static void fill(const Request& request, const std::vector<float>& values) {
+    std::memcpy(request.inputs()[0].buffer->data(), values.data(), values.size() * sizeof(float));
+  }
+  template <typename T = float>
+  static std::vector<T> result(const Request& request, size_t index = 0) {
+    const BoundTensor& output = request.outputs()[index];
+    std::vector<T> values(output.bytes / sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), output.buffer->data(), output.bytes);
+    return values;
+  }
+
+  const CudaSimulator simulator;
+  std::shared_ptr<Backend> backend;
+  std::shared_ptr<Device> device;
+};
+INSTANTIATE_TEST_SUITE_P(Majors, EngineTest, testing::Values(8, 10, 11), testing::PrintToStringParamName());
+
+constexpr const char* kAdd = "input \"x\" f32 4\noutput \"y\" add \"x\" 1\n";
+constexpr const char* kOpen = "input \"x\" f32 ?,2 range 1 8\noutput \"y\" add \"x\" 1\n";
+using Floats = std::vector<float>;
+
+TEST_P(EngineTest, OnADiscreteGpuTheHardwareMovesPinnedMemory) {
+  open();
+  const auto model = load(kAdd);
+  ASSERT_EQ(model->inputs().size(), 1u);
+  EXPECT_EQ(model->inputs()[0].name, "x");
+  EXPECT_EQ(model->outputs()[0].shape, (Shape{4}));
+  EXPECT_EQ(device->info().capabilities.memory, Buffer::Kind::kPinned);
+  const auto request = model->create_request();
+  request->bind({{4}});
+  EXPECT_EQ(request->inputs()[0].buffer->kind(), Buffer::Kind::kPinned);
+  for (float i = 0; i < 3; ++i) {
+    fill(*request, {i, 1, 2, 3});
+    request->run();
+    EXPECT_EQ(result(*request), (Floats{i + 1, 2, 3, 4}));
+    EXPECT_EQ(request->bytes_copied(), 0u);
+    EXPECT_EQ(request->bytes_transferred(), 32u);
+  }
+}
+
+TEST_P(EngineTest, OnAnIntegratedGpuOutputsAreWrittenIntoMappedMemory) {
+  open("gpu cc=8.7 integrated=1");
+  const auto request = load(kAdd)->create_request();
+  request->bind({{4}});
+  EXPECT_EQ(request->outputs()[0].buffer->kind(), Buffer::Kind::kMapped);
+  fill(*request, {0, 1, 2, 3});
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{1, 2, 3, 4}));
+  EXPECT_EQ(request->bytes_copied(), 0u);
+  EXPECT_EQ(request->bytes_transferred(), 16u);  // the inputs
+}
+
+TEST_P(EngineTest, OnATx2OutputsAreCopied) {
+  open("gpu cc=6.2 integrated=1");
+  const auto request = load(kAdd)->create_request();
+  request->bind({{4}});
+  fill(*request, {0, 1, 2, 3});
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{1, 2, 3, 4}));
+  EXPECT_EQ(request->bytes_transferred(), 32u);
+}
+
+TEST_P(EngineTest, MemoryThatIsNotPageLockedIsCountedAsCopied) {
+  open();
+  LoadOptions options;
+  options.allocator = make_host_allocator();
+  const auto request = load(kAdd, options)->create_request();
+  request->bind({{4}});
+  fill(*request, {0, 1, 2, 3});
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{1, 2, 3, 4}));
+  EXPECT_EQ(request->bytes_copied(), 32u);
+}
+
+TEST_P(EngineTest, OpenShapesFollowTheProfile) {
+  open();
+  const auto model = load(kOpen);
+  EXPECT_EQ(model->inputs()[0].shape, (Shape{-1, 2}));
+  const auto first = model->create_request(), second = model->create_request();
+  for (const auto& request : {first.get(), second.get()}) {
+    for (const int64_t rows : {2, 1, 8, 3}) {
+      request->bind({{rows, 2}});
+      EXPECT_EQ(request->outputs()[0].shape, (Shape{rows, 2}));
+      const Floats values(static_cast<size_t>(2 * rows), static_cast<float>(rows));
+      fill(*request, values);
+      request->run();
+      EXPECT_EQ(result(*request), Floats(values.size(), static_cast<float>(rows + 1)));
+    }
+  }
+  const auto error = error_of([&] { first->bind({{9, 2}}); });
+  EXPECT_EQ(error->code(), ErrorCode::kInvalidTensor);
+  EXPECT_EQ(error->message(),
+            "The engine was built for shapes of the input 'x' from [1, 2] to [8, 2], not for [9, 2].");
+  for (const Shape& wrong : {Shape{0, 2}, Shape{2, 3}, Shape{2}, Shape{}, Shape{-1, 2}}) {
+    EXPECT_EQ(error_of([&] { first->bind({wrong}); })->code(), ErrorCode::kInvalidTensor);
+  }
+  EXPECT_EQ(error_of([&] { first->bind({}); })->code(), ErrorCode::kInvalidTensor);
+  first->run();  // as it was
+  EXPECT_EQ(first->outputs()[0].shape, (Shape{3, 2}));
+}
+
+TEST_P(EngineTest, AFailedBindLeavesTheRequestAsItWas) {
+  open();
+  const auto request = load(kOpen)->create_request();
+  request->bind({{1, 2}});
+  const auto buffer = request->inputs()[0].buffer;
+  for (const char* function : {"cuMemHostAlloc", "cuMemAlloc_v2"}) {
+    for (const char* nth : {"1", "2"}) {
+      simulator.tell(std::string("fail ") + function + " 2 " + nth);
+      EXPECT_EQ(error_of([&] { request->bind({{8, 2}}); })->code(), ErrorCode::kOutOfMemory);
+    }
+  }
+  simulator.tell("");
+  EXPECT_EQ(request->inputs()[0].buffer, buffer);
+  fill(*request, {4, 5});
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{5, 6}));
+}
+
+TEST_P(EngineTest, ShapesCanBeFixedAtLoad) {
+  open();
+  LoadOptions options;
+  options.shapes["x"] = {3, 2};
+  const auto model = load(kOpen, options);
+  EXPECT_EQ(model->inputs()[0].shape, (Shape{3, 2}));
+  EXPECT_EQ(model->outputs()[0].shape, (Shape{3, 2}));
+  for (const Shape& wrong : {Shape{9, 2}, Shape{3, 3}}) {
+    options.shapes["x"] = wrong;
+    EXPECT_EQ(error_of([&] { load(kOpen, options); })->code(), ErrorCode::kInvalidArgument);
+  }
+  options.shapes = {{"z", {1}}};
+  EXPECT_EQ(error_of([&] { load(kOpen, options); })->code(), ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineTest, OutputsWhoseSizeTheRunDecidesComeWithoutACopy) {
+  open();
+  const auto request = load("input \"x\" f32 4\noutput \"y\" nonzero \"x\"\n")->create_request();
+  request->bind({{4}});
+  const std::vector<std::pair<Floats, std::vector<int64_t>>> cases = {
+      {{0, 0, 1, 0}, {2}}, {{1, 2, 3, 4}, {0, 1, 2, 3}}, {{0, 0, 0, 0}, {}}, {{0, 1, 0, 1}, {1, 3}}};
+  for (const auto& [values, indices] : cases) {
+    fill(*request, values);
+    request->run();
+    EXPECT_EQ(result<int64_t>(*request), indices);
+    EXPECT_EQ(request->outputs()[0].shape, (Shape{static_cast<int64_t>(indices.size())}));
+    EXPECT_EQ(request->bytes_copied(), 0u);
+  }
+  fill(*request, {1, 2, 3, 4});
+  const auto fresh = load("input \"x\" f32 4\noutput \"y\" nonzero \"x\"\n")->create_request();
+  fresh->bind({{4}});
+  fill(*fresh, {1, 2, 3, 4});
+  simulator.tell("fail cuMemAlloc_v2 2");
+  EXPECT_EQ(error_of([&] { fresh->run(); })->code(), ErrorCode::kOutOfMemory);
+  simulator.tell("");
+  fresh->run();
+  EXPECT_EQ(result<int64_t>(*fresh), (std::vector<int64_t>{0, 1, 2, 3}));
+}
+
+TEST_P(EngineTest, WhatIsNoEngineOrNotOfThisTensorRtIsRefused) {
+  open();
+  for (const char* other : {"", "f", "\x08\x07onnx", "TFL3"}) {
+    EXPECT_EQ(error_of([&] { load_bytes(other); })->code(), ErrorCode::kUnsupported);
+  }
+  const auto damaged = error_of([&] { load_bytes("ftrt" + std::string(100, 'x')); });
+  EXPECT_EQ(damaged->code(), ErrorCode::kInvalidModel);
+  EXPECT_NE(damaged->cause().find("Magic tag does not match"), std::string::npos) << damaged->cause();
+  const auto other = error_of([&] { load_bytes("ftrt edge-infer-simulator 7\nend\n"); });
+  EXPECT_EQ(other->code(), ErrorCode::kInvalidModel);
+  EXPECT_NE(other->cause().find("please rebuild"), std::string::npos) << other->cause();
+  const std::string whole = plan(kAdd);
+  EXPECT_EQ(error_of([&] { load_bytes(whole.substr(0, whole.size() - 4)); })->code(), ErrorCode::kInvalidModel);
+  ModelSource nowhere;
+  nowhere.path = "/nowhere/model.engine";
+  EXPECT_EQ(error_of([&] { device->load(nowhere, {}); })->code(), ErrorCode::kModelNotFound);
+}
+
+TEST_P(EngineTest, TensorsThatCannotBeCarriedAreRefusedInWords) {
+  open();
+  const auto refused = [&](const std::string& input) {
+    const auto error = error_of([&] { load("input \"x\" " + input + "\noutput \"y\" identity \"x\"\n"); });
+    EXPECT_EQ(error->code(), ErrorCode::kUnsupported);
+    return error->message();
+  };
+  EXPECT_EQ(refused("fp8 4"), "The tensor 'x' of the engine holds FP8 values, which no tensor here can carry.");
+  EXPECT_EQ(refused("int4 4"), "The tensor 'x' of the engine holds INT4 values, which no tensor here can carry.");
+  EXPECT_EQ(refused("fp4 4"), "The tensor 'x' of the engine holds FP4 values, which no tensor here can carry.");
+  EXPECT_EQ(refused("f32 4 format 4"), "The tensor 'x' of the engine has a vectorised layout.");
+  EXPECT_EQ(refused("i32 4 host"), "The tensor 'x' of the engine is one of shapes, which cannot be given yet.");
+  EXPECT_EQ(refused("i32 4 shape"), "The tensor 'x' of the engine is one of shapes, which cannot be given yet.");
+}
+
+TEST_P(EngineTest, OptionsThatAnEngineCannotFollowAreRefused) {
+  open();
+  LoadOptions precision, properties, profile;
+  precision.precision = "f16";
+  properties.properties = {{"A", "B"}};
+  profile.profile = true;
+  EXPECT_EQ(error_of([&] { load(kAdd, precision); })->code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(error_of([&] { load(kAdd, properties); })->code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error_of([&] { load(kAdd, profile); })->code(), ErrorCode::kUnsupported);
+  precision.precision = "auto";
+  EXPECT_NE(load(kAdd, precision), nullptr);
+}
+
+TEST_P(EngineTest, WithoutAContextTheLoadFailsInTensorRtsWords) {
+  open();
+  const auto error = error_of([&] { load(std::string(kAdd) + "no-context\n"); });
+  EXPECT_EQ(error->code(), ErrorCode::kOutOfMemory);
+  EXPECT_NE(error->cause().find("OutOfMemory"), std::string::npos);
+}
+
+TEST_P(EngineTest, ACancelledRunEndsWithoutAResultAndTheNextOneIsWell) {
+  open();
+  const auto request = load(std::string(kAdd) + "duration_us 1000\n")->create_request();
+  request->bind({{4}});
+  std::atomic<bool> ended{false};
+  std::thread other([&] {
+    while (!ended) request->cancel();  // from before it begins
+  });
+  const auto error = error_of([&] { request->run(); });
+  ended = true;
+  other.join();
+  EXPECT_EQ(error->code(), ErrorCode::kAborted);
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{1, 1, 1, 1}));
+}
+
+TEST_P(EngineTest, ARunThatLosesTheGpuSaysSoAndSoDoesEverythingLater) {
+  open("fail kernel 700 2");
+  const auto model = load(kAdd);
+  const auto request = model->create_request();
+  request->bind({{4}});
+  request->run();
+  const auto error = error_of([&] { request->run(); });
+  EXPECT_EQ(error->code(), ErrorCode::kDeviceLost);
+  EXPECT_EQ(error->cause(), "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered");
+  EXPECT_EQ(error_of([&] { request->run(); })->code(), ErrorCode::kDeviceLost);
+  EXPECT_EQ(error_of([&] { request->bind({{4}}); })->code(), ErrorCode::kDeviceLost);
+  EXPECT_EQ(error_of([&] { model->create_request(); })->code(), ErrorCode::kDeviceLost);
+  EXPECT_EQ(error_of([&] { load(kAdd); })->code(), ErrorCode::kDeviceLost);
+}
+
+TEST_P(EngineTest, EverythingOnTheGpuIsFreed) {
+  open();
+  for (int i = 0; i < 3; ++i) {
+    const auto model = load(kOpen);
+    const auto first = model->create_request(), second = model->create_request();
+    first->bind({{1, 2}});
+    second->bind({{4, 2}});
+    second->bind({{8, 2}});
+    second->run();
+  }
+  for (const char* what : {"device", "streams", "events"}) EXPECT_EQ(CudaSimulator::live(what), 0u) << what;
+  while (CudaSimulator::live("host") != 0) std::this_thread::yield();  // freed on the reaper's thread
+}
+
+TEST_P(EngineTest, TheVersionIsTheLibrarys) {
+  open();
+  EXPECT_EQ(backend->version().substr(0, backend->version().find('.')), std::to_string(GetParam()));
+  EXPECT_EQ(backend->devices().at(0).capabilities.formats, (std::vector<std::string>{"engine"}));
+  EXPECT_EQ(error_of([&] { backend->open("1"); })->code(), ErrorCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace edge::tensorrt

@@ -1,0 +1,402 @@
+// A simulator of libnvinfer.so of one major version: loads the toy engines of plan.h and computes them on the simulated
+// CUDA driver. README.md says what it is and is not.
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../cuda/cuda_simulator.h"
+#include "plan.h"
+#include "vtables.h"
+
+extern "C" {
+int cuCtxGetCurrent(void** context);
+int cuStreamSynchronize(void* stream);
+}
+
+namespace nvinfer_simulator {
+namespace {
+
+#if TRT_MAJOR < 10
+using Size = int32_t;
+#define DIMS "Dims32"
+#else
+using Size = int64_t;
+#define DIMS "Dims64"
+#endif
+struct Dims {
+  int32_t count;
+  Size sizes[8];
+};
+
+Dims dims_of(const Shape& shape) {
+  Dims dims{};
+  dims.count = static_cast<int32_t>(shape.size());
+  for (size_t i = 0; i < shape.size(); ++i) dims.sizes[i] = static_cast<Size>(shape[i]);
+  return dims;
+}
+
+// What callers hold: a virtual destructor, and then the object that does the work.
+template <typename Worker>
+struct Handle {
+  void** table;
+  Worker* worker;
+
+  static void destroy(Handle* self) {
+    delete self->worker;
+    delete self;
+  }
+  static Handle* make(Worker* worker) {
+    static void** const table = [] {
+      auto** const made = static_cast<void**>(std::calloc(4, sizeof(void*))) + 2;
+      made[0] = address(+[](Handle*) { std::abort(); });  // of a complete object, which callers do not have
+      made[1] = address(&destroy);
+      return made;
+    }();
+    return new Handle{table, worker};
+  }
+};
+
+void* logger = nullptr;
+
+void call_log(int severity, const std::string& text) {
+  static const int slot = slot_of("ILogger", "log(ILogger::Severity, char const*)");
+  void** const table = *static_cast<void***>(logger);
+  reinterpret_cast<void (*)(void*, int, const char*)>(table[slot])(logger, severity, text.c_str());
+}
+void error(const std::string& text) { call_log(1, text); }
+
+size_t count_of(const Shape& shape) {
+  size_t count = 1;
+  for (const int64_t size : shape) count *= static_cast<size_t>(size);
+  return count;
+}
+
+bool is_open(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; });
+}
+
+struct EngineWorker;
+struct ContextWorker {
+  void** table;
+  const Plan* plan;
+  std::vector<Shape> shapes;  // of the inputs
+  std::map<std::string, uint64_t> addresses;
+  std::map<std::string, void*> allocators;
+  bool has_profile;
+};
+struct EngineWorker {
+  void** table;
+  Plan plan;
+  bool first_context = true;
+};
+struct RuntimeWorker {
+  void** table;
+};
+
+const Input* input_named(const Plan& plan, const char* name) {
+  for (const Input& input : plan.inputs) {
+    if (input.name == name) return &input;
+  }
+  return nullptr;
+}
+const Output* output_named(const Plan& plan, const char* name) {
+  for (const Output& output : plan.outputs) {
+    if (output.name == name) return &output;
+  }
+  return nullptr;
+}
+
+// ------------------------------------------------------------------------------------------------------- context
+
+Shape output_shape(const ContextWorker& context, const Output& output) {
+  return output.op == Output::Op::kNonZero ? Shape{-1} : context.shapes[output.input];
+}
+
+bool set_profile(ContextWorker* self, int32_t profile, void*) {
+  self->has_profile = profile >= 0 && profile < self->plan->profiles;
+  return self->has_profile;
+}
+
+bool set_input_shape(ContextWorker* self, const char* name, const Dims* dims) {
+  const Input* const input = input_named(*self->plan, name);
+  const Shape shape(dims->sizes, dims->sizes + dims->count);
+  bool fits = input != nullptr && shape.size() == input->shape.size();
+  for (size_t i = 0; fits && i < shape.size(); ++i) {
+    fits =
+        input->shape[i] < 0 ? shape[i] >= input->smallest && shape[i] <= input->largest : shape[i] == input->shape[i];
+  }
+  if (!fits) {
+    error("IExecutionContext::setInputShape: Error Code 3: API Usage Error (" + std::string(name) + ")");
+    return false;
+  }
+  if (!self->has_profile && is_open(input->shape)) {
+    error("IExecutionContext::setInputShape: Error Code 3: no optimization profile has been selected");
+    return false;
+  }
+  self->shapes[static_cast<size_t>(input - self->plan->inputs.data())] = shape;
+  return true;
+}
+
+Dims context_shape(ContextWorker* self, const char* name) {
+  if (const Output* output = output_named(*self->plan, name)) return dims_of(output_shape(*self, *output));
+  const Input* const input = input_named(*self->plan, name);
+  if (input == nullptr) return Dims{-1, {}};
+  return dims_of(self->shapes[static_cast<size_t>(input - self->plan->inputs.data())]);
+}
+
+bool set_address(ContextWorker* self, const char* name, uint64_t place) {
+  if (input_named(*self->plan, name) == nullptr && output_named(*self->plan, name) == nullptr) return false;
+  self->addresses[name] = place;
+  return true;
+}
+
+bool set_allocator(ContextWorker* self, const char* name, void* allocator) {
+  if (output_named(*self->plan, name) == nullptr) return false;
+  self->allocators[name] = allocator;
+  return true;
+}
+
+bool launch(void* stream, std::function<int()> kernel, uint64_t duration_us) {
+  auto* const work = new std::function<int()>(std::move(kernel));
+  const auto run = [](void* argument) {
+    const std::unique_ptr<std::function<int()>> owned(static_cast<std::function<int()>*>(argument));
+    return (*owned)();
+  };
+  const int result = cuda_simulator_launch(stream, run, work, duration_us);
+  if (result == 0) return true;
+  delete work;
+  error("[runtime] Error Code 1: Cuda Driver (CUresult " + std::to_string(result) + ")");
+  return false;
+}
+
+constexpr int kIllegalAddress = 700;
+
+bool enqueue_nonzero(ContextWorker& self, const Output& output, void* stream) {
+  const Shape& shape = self.shapes[output.input];
+  const std::string& name = output.name;
+  const auto found = self.allocators.find(name);
+  // The size has to be known before the call returns, so this waits for what has been submitted.
+  if (found == self.allocators.end() || cuStreamSynchronize(stream) != 0) {
+    error("IExecutionContext::enqueueV3: no output allocator for " + name);
+    return false;
+  }
+  const size_t count = count_of(shape);
+  const uint64_t from = self.addresses[self.plan->inputs[output.input].name];
+  const void* const values = cuda_simulator_resolve(from, count * sizeof(float));
+  if (values == nullptr) return launch(stream, [] { return kIllegalAddress; }, 0);
+  const std::vector<int64_t> indices = nonzero(values, count);
+  void* const allocator = found->second;
+  void** const table = *static_cast<void***>(allocator);
+  static const int reallocate =
+      slot_of("IOutputAllocator", "reallocateOutput(char const*, void*, unsigned long, unsigned long)");
+  static const int notify = slot_of("IOutputAllocator", "notifyShape(char const*, " DIMS " const&)");
+  const size_t bytes = indices.size() * sizeof(int64_t);
+  const auto to = reinterpret_cast<uint64_t (*)(void*, const char*, void*, uint64_t, uint64_t)>(table[reallocate])(
+      allocator, name.c_str(), nullptr, bytes, 256);
+  if (to == 0) {
+    error("IExecutionContext::enqueueV3: Error Code 2: OutOfMemory (Requested size was " + std::to_string(bytes) +
+          " bytes.)");
+    return false;
+  }
+  const Dims dims = dims_of({static_cast<int64_t>(indices.size())});
+  reinterpret_cast<void (*)(void*, const char*, const Dims*)>(table[notify])(allocator, name.c_str(), &dims);
+  return launch(
+      stream,
+      [indices, to, bytes] {
+        void* const target = cuda_simulator_resolve(to, bytes);
+        if (target == nullptr) return kIllegalAddress;
+        if (bytes > 0) std::memcpy(target, indices.data(), bytes);
+        return 0;
+      },
+      0);
+}
+
+bool enqueue(ContextWorker* self, void* stream) {
+  const Plan& plan = *self->plan;
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    if (is_open(self->shapes[i]) || self->addresses[plan.inputs[i].name] == 0) {
+      error("IExecutionContext::enqueueV3: Error Code 3: API Usage Error (" + plan.inputs[i].name +
+            " has no shape or no address)");
+      return false;
+    }
+  }
+  uint64_t duration = plan.duration_us;
+  for (const Output& output : plan.outputs) {
+    if (output.op == Output::Op::kNonZero) {
+      if (!enqueue_nonzero(*self, output, stream)) return false;
+      continue;
+    }
+    const uint64_t from = self->addresses[plan.inputs[output.input].name], to = self->addresses[output.name];
+    if (to == 0) {
+      error("IExecutionContext::enqueueV3: Error Code 3: API Usage Error (no address for " + output.name + ")");
+      return false;
+    }
+    const size_t count = count_of(self->shapes[output.input]);
+    const int dtype = dtype_of(plan, output);
+    const auto kernel = [output, dtype, from, to, count] {
+      const size_t bytes = count * dtype_size(dtype);
+      const void* const source = cuda_simulator_resolve(from, bytes);
+      void* const target = cuda_simulator_resolve(to, bytes);
+      if (source == nullptr || target == nullptr) return kIllegalAddress;
+      compute(output, dtype, source, target, count);
+      return 0;
+    };
+    if (!launch(stream, kernel, std::exchange(duration, 0))) return false;
+  }
+  return true;
+}
+
+// -------------------------------------------------------------------------------------------------------- engine
+
+Handle<ContextWorker>* make_context(EngineWorker* self) {
+  static void** const table = [] {
+    const char* const name = "VExecutionContext";
+    void** const made = make_table(name);
+    put(made, name, "setOptimizationProfileAsync(int, CUstream_st*)", address(&set_profile));
+    put(made, name, "setInputShape(char const*, " DIMS " const&)", address(&set_input_shape));
+    put(made, name, "getTensorShape(char const*) const", address(&context_shape));
+    put(made, name, "setTensorAddress(char const*, void*)", address(&set_address));
+    put(made, name, "setOutputAllocator(char const*, IOutputAllocator*)", address(&set_allocator));
+    put(made, name, "enqueueV3(CUstream_st*)", address(&enqueue));
+    return made;
+  }();
+  if (self->plan.no_context) {
+    error("IExecutionContext: Error Code 2: OutOfMemory (no further information)");
+    return nullptr;
+  }
+  auto* const worker = new ContextWorker{table, &self->plan, {}, {}, {}, std::exchange(self->first_context, false)};
+  for (const Input& input : self->plan.inputs) worker->shapes.push_back(input.shape);
+  return Handle<ContextWorker>::make(worker);
+}
+#if TRT_MAJOR >= 10
+Handle<ContextWorker>* make_context_with(EngineWorker* self, int32_t strategy) {
+  return strategy == 0 ? make_context(self) : nullptr;
+}
+#endif
+
+int32_t profile_count(EngineWorker* self) { return self->plan.profiles; }
+
+Dims engine_shape(EngineWorker* self, const char* name) {
+  if (const Input* input = input_named(self->plan, name)) return dims_of(input->shape);
+  const Output* const output = output_named(self->plan, name);
+  if (output == nullptr) return Dims{-1, {}};
+  return dims_of(output->op == Output::Op::kNonZero ? Shape{-1} : self->plan.inputs[output->input].shape);
+}
+
+int32_t dtype(EngineWorker* self, const char* name) {
+  if (const Input* input = input_named(self->plan, name)) return input->dtype;
+  return dtype_of(self->plan, *output_named(self->plan, name));
+}
+int32_t location(EngineWorker* self, const char* name) {
+  const Input* const input = input_named(self->plan, name);
+  return input != nullptr && input->on_host ? 1 : 0;
+}
+bool is_shape_tensor(EngineWorker* self, const char* name) {
+  const Input* const input = input_named(self->plan, name);
+  return input != nullptr && input->is_shape;
+}
+int32_t mode(EngineWorker* self, const char* name) {
+  return input_named(self->plan, name) != nullptr ? 1 : output_named(self->plan, name) != nullptr ? 2 : 0;
+}
+int32_t format(EngineWorker* self, const char* name) {
+  const Input* const input = input_named(self->plan, name);
+  return input != nullptr ? input->format : 0;
+}
+Dims profile_shape(EngineWorker* self, const char* name, int32_t profile, int32_t bound) {
+  const Input* const input = input_named(self->plan, name);
+  if (input == nullptr || profile < 0 || profile >= self->plan.profiles) return Dims{-1, {}};
+  Shape shape = input->shape;
+  for (int64_t& size : shape) {
+    if (size < 0) size = bound == 0 ? input->smallest : input->largest;
+  }
+  return dims_of(shape);
+}
+int32_t tensor_count(EngineWorker* self) {
+  return static_cast<int32_t>(self->plan.inputs.size() + self->plan.outputs.size());
+}
+const char* tensor_name(EngineWorker* self, int32_t index) {
+  const auto at = static_cast<size_t>(index);
+  const size_t inputs = self->plan.inputs.size();
+  return at < inputs ? self->plan.inputs[at].name.c_str() : self->plan.outputs.at(at - inputs).name.c_str();
+}
+
+// ------------------------------------------------------------------------------------------------------- runtime
+
+Handle<EngineWorker>* deserialize(RuntimeWorker*, const void* data, uint64_t size) {
+  static void** const table = [] {
+    const char* const name = "VCudaEngine";
+    void** const made = make_table(name);
+#if TRT_MAJOR < 10
+    put(made, name, "createExecutionContext()", address(&make_context));
+#else
+    put(made, name, "createExecutionContext(ExecutionContextAllocationStrategy)", address(&make_context_with));
+#endif
+    put(made, name, "getNbOptimizationProfiles() const", address(&profile_count));
+    put(made, name, "getTensorShape(char const*) const", address(&engine_shape));
+    put(made, name, "getTensorDataType(char const*) const", address(&dtype));
+    put(made, name, "getTensorLocation(char const*) const", address(&location));
+    put(made, name, "isShapeInferenceIO(char const*) const", address(&is_shape_tensor));
+    put(made, name, "getTensorIOMode(char const*) const", address(&mode));
+    put(made, name, "getTensorFormat(char const*) const", address(&format));
+    put(made, name, "getProfileShape(char const*, int, OptProfileSelector) const", address(&profile_shape));
+    put(made, name, "getNbIOTensors() const", address(&tensor_count));
+    put(made, name, "getIOTensorName(int) const", address(&tensor_name));
+    return made;
+  }();
+  try {
+    auto* const worker = new EngineWorker{table, parse_plan({static_cast<const char*>(data), size}, kMajor)};
+    return Handle<EngineWorker>::make(worker);
+  } catch (const std::string& text) {
+    error("IRuntime::deserializeCudaEngine: Error Code 1: " + text);
+    return nullptr;
+  }
+}
+#if TRT_MAJOR < 10
+Handle<EngineWorker>* deserialize_8(RuntimeWorker* self, const void* data, uint64_t size, void* factory) {
+  return factory == nullptr ? deserialize(self, data, size) : nullptr;
+}
+#endif
+
+}  // namespace
+}  // namespace nvinfer_simulator
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT int32_t getInferLibVersion() {
+  using namespace nvinfer_simulator;
+  return kMajor >= 10 ? kMajor * 10000 + kMinor * 100 : kMajor * 1000 + kMinor * 100 + 1;
+}
+
+EXPORT void* createInferRuntime_INTERNAL(void* given, int32_t version) {
+  using namespace nvinfer_simulator;
+  void* context = nullptr;
+  if (cuCtxGetCurrent(&context) != 0 || context == nullptr) {
+    std::fputs("nvinfer simulator: no CUDA context; the real library crashes here\n", stderr);
+    std::abort();
+  }
+  logger = given;
+  if (version != getInferLibVersion()) {
+    error("The loaded library does not have the version of its caller");
+    return nullptr;
+  }
+  call_log(3, "[MemUsageChange] Init CUDA: of a simulator");
+  static void** const table = [] {
+    const char* const name = "VRuntime";
+    void** const made = make_table(name);
+#if TRT_MAJOR < 10
+    put(made, name, "deserializeCudaEngine(void const*, unsigned long, IPluginFactory*)", address(&deserialize_8));
+#else
+    put(made, name, "deserializeCudaEngine(void const*, unsigned long)", address(&deserialize));
+#endif
+    return made;
+  }();
+  return Handle<RuntimeWorker>::make(new RuntimeWorker{table});
+}

@@ -1,0 +1,131 @@
+#include "plan.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <iomanip>
+#include <sstream>
+
+namespace nvinfer_simulator {
+namespace {
+
+constexpr const char* kTypes[] = {"f32", "f16", "i8", "i32", "bool", "u8", "fp8", "bf16", "i64", "int4", "fp4"};
+constexpr size_t kSizes[] = {4, 2, 1, 4, 1, 1, 1, 2, 8, 1, 1};
+constexpr int kInt64 = 8;
+
+int dtype_named(const std::string& name) {
+  for (size_t i = 0; i < sizeof kTypes / sizeof kTypes[0]; ++i) {
+    if (name == kTypes[i]) return static_cast<int>(i);
+  }
+  throw std::string("Serialization assertion failed: no type " + name);
+}
+
+Shape shape_of(const std::string& text) {
+  Shape shape;
+  if (text == "-") return shape;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) shape.push_back(part == "?" ? -1 : std::atoll(part.c_str()));
+  return shape;
+}
+
+template <typename T>
+void add(const void* from, void* to, size_t count, double number) {
+  for (size_t i = 0; i < count; ++i) {
+    T value;
+    std::memcpy(&value, static_cast<const char*>(from) + i * sizeof(T), sizeof value);
+    value = static_cast<T>(static_cast<double>(value) + number);
+    std::memcpy(static_cast<char*>(to) + i * sizeof(T), &value, sizeof value);
+  }
+}
+
+}  // namespace
+
+Plan parse_plan(const std::string& text, int major) {
+  std::istringstream lines(text);
+  std::string line;
+  Plan plan;
+  bool ended = false;
+  std::getline(lines, line);
+  std::istringstream head(line);
+  std::string magic, who;
+  if (!(head >> magic >> who >> plan.major) || magic != "ftrt" || who != "edge-infer-simulator") {
+    throw std::string("Serialization assertion magicTagRead == kMAGIC_TAG failed. Magic tag does not match");
+  }
+  if (plan.major != major) {
+    throw std::string(
+        "The engine plan file is not compatible with this version of TensorRT, expecting library version " +
+        std::to_string(major) + " got " + std::to_string(plan.major) + ", please rebuild.");
+  }
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string word, text_of;
+    if (!(words >> word)) continue;
+    if (word == "input") {
+      Input input;
+      std::string dims;
+      words >> std::quoted(input.name) >> text_of >> dims;
+      input.dtype = dtype_named(text_of);
+      input.shape = shape_of(dims);
+      while (words >> word) {
+        if (word == "range") words >> input.smallest >> input.largest;
+        if (word == "format") words >> input.format;
+        if (word == "host") input.on_host = true;
+        if (word == "shape") input.is_shape = true;
+      }
+      plan.inputs.push_back(std::move(input));
+    } else if (word == "output") {
+      Output output;
+      std::string input;
+      words >> std::quoted(output.name) >> word >> std::quoted(input);
+      for (size_t i = 0; i < plan.inputs.size(); ++i) {
+        if (plan.inputs[i].name == input) output.input = i;
+      }
+      if (word == "add") {
+        output.op = Output::Op::kAdd;
+        words >> output.number;
+      } else if (word == "nonzero") {
+        output.op = Output::Op::kNonZero;
+      }
+      if (!words) throw std::string("Serialization assertion stdVersionRead failed: ") + line;
+      plan.outputs.push_back(std::move(output));
+    } else if (word == "duration_us") {
+      words >> plan.duration_us;
+    } else if (word == "profiles") {
+      words >> plan.profiles;
+    } else if (word == "no-context") {
+      plan.no_context = true;
+    } else if (word == "end") {
+      ended = true;
+    }
+  }
+  if (!ended) throw std::string("Serialization assertion sizeRead == size failed: the plan is cut off");
+  return plan;
+}
+
+int dtype_of(const Plan& plan, const Output& output) {
+  return output.op == Output::Op::kNonZero ? kInt64 : plan.inputs[output.input].dtype;
+}
+
+size_t dtype_size(int dtype) { return kSizes[dtype]; }
+
+void compute(const Output& output, int dtype, const void* from, void* to, size_t count) {
+  if (count == 0) return;
+  if (output.op == Output::Op::kIdentity) {
+    std::memcpy(to, from, count * dtype_size(dtype));
+  } else if (dtype == 0) {
+    add<float>(from, to, count, output.number);
+  } else {
+    add<int32_t>(from, to, count, output.number);
+  }
+}
+
+std::vector<int64_t> nonzero(const void* from, size_t count) {
+  std::vector<int64_t> found;
+  for (size_t i = 0; i < count; ++i) {
+    float value;
+    std::memcpy(&value, static_cast<const char*>(from) + i * sizeof value, sizeof value);
+    if (value != 0) found.push_back(static_cast<int64_t>(i));
+  }
+  return found;
+}
+
+}  // namespace nvinfer_simulator

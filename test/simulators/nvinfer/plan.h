@@ -1,0 +1,49 @@
+// The simulator's engine files: a toy format that says what to compute. README.md has it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace nvinfer_simulator {
+
+using Shape = std::vector<int64_t>;  // −1: open
+
+struct Input {
+  std::string name;
+  int dtype = 0;  // DataType
+  Shape shape;
+  int64_t smallest = 0, largest = 65536;  // of every open dimension
+  int format = 0;                         // TensorFormat
+  bool on_host = false, is_shape = false;
+};
+
+struct Output {
+  enum class Op { kIdentity, kAdd, kNonZero };
+  std::string name;
+  Op op = Op::kIdentity;
+  size_t input = 0;
+  double number = 0;
+};
+
+struct Plan {
+  std::vector<Input> inputs;
+  std::vector<Output> outputs;
+  uint64_t duration_us = 0;
+  int major = 0;
+  int profiles = 1;
+  bool no_context = false;
+};
+
+// Throws std::string: TensorRT's words.
+Plan parse_plan(const std::string& text, int major);
+
+// Of an output's element.
+int dtype_of(const Plan& plan, const Output& output);
+size_t dtype_size(int dtype);
+// Computes one output but a kNonZero.
+void compute(const Output& output, int dtype, const void* from, void* to, size_t count);
+// The indices of the elements, f32, that are not 0.
+std::vector<int64_t> nonzero(const void* from, size_t count);
+
+}  // namespace nvinfer_simulator
