@@ -78,8 +78,7 @@ describe('several models on one Edge TPU', () => {
     expect([await run(one), await run(two)]).toEqual([plus(1), plus(2)]);
     simulator.faults('abort 1');
     expect(await rejection(run(one))).toMatchObject(lost);
-    plug();
-    await until(() => one.host()!.restarts === 1 && one.host()!.up, 'the host to be back');
+    await until(() => one.host()!.restarts > 0 && one.host()!.up, 'the host to be back');
     expect([await run(two), await run(one)]).toEqual([plus(2), plus(1)]);
     expect(two.host()).toEqual(one.host());
   });
@@ -98,10 +97,18 @@ describe('several models on one Edge TPU', () => {
 
 describe('several Edge TPUs as a pool', () => {
   const device = [[onA, onB]];
+  /** With both: one that another test's host still had at load joins later. */
+  const loadPool = async (options: LoadOptions = {}): Promise<Model> => {
+    const model = await load(plusOne, { device, ...options });
+    await bothServe(model);
+    return model;
+  };
+  const bothServe = (model: Model): Promise<void> =>
+    until(() => model.devices().every(({ state }) => state === 'healthy'), 'both to be healthy');
 
   it.each([undefined, quick])('share the runs (failover: %j)', async (failover) => {
-    const model = await load(plusOne, { device, ...(failover && { failover }) });
-    expect(model.info.members).toEqual([[onA, onB]]);
+    const model = await loadPool(failover && { failover });
+    expect(model.devices().map((one) => one.device)).toEqual([onA, onB]);
     const ran = counter();
     await Promise.all([...Array(40).keys()].map(async () => expect(await run(model)).toEqual(plus(1))));
     expect(ran()).toEqual(model.devices().map(({ runs }) => runs));
@@ -110,14 +117,14 @@ describe('several Edge TPUs as a pool', () => {
   });
 
   it('one by one they take turns', async () => {
-    const model = await load(plusOne, { device });
+    const model = await loadPool();
     const ran = counter();
     for (let i = 0; i < 10; i++) await run(model);
     expect(ran()).toEqual([5, 5]);
   });
 
   it('one that is pulled out comes back', async () => {
-    const model = await load(plusOne, { device, failover: quick });
+    const model = await loadPool({ failover: quick });
     await Promise.all([run(model), run(model)]);
     simulator.devices(`usb ${a} ${plugs}`);
     const ran = counter();
@@ -125,7 +132,7 @@ describe('several Edge TPUs as a pool', () => {
     expect(ran()).toEqual([10, 0]);
     expect(model.devices()).toMatchObject([{ state: 'healthy' }, { state: 'lost', losses: 1 }]);
     simulator.devices(`usb ${a} ${plugs}`, `usb ${b} again-${plugs}`);
-    await until(() => model.devices().every(({ state }) => state === 'healthy'), 'both to be healthy');
+    await bothServe(model);
     const after = counter();
     for (let i = 0; i < 10; i++) await run(model);
     expect(after()).toEqual([5, 5]);
@@ -225,7 +232,7 @@ describe('models in segments', () => {
       'Segment 1 of 2 (net_segment_0_edgetpu.tflite)',
       'Segment 2 of 2 (net_segment_1_edgetpu.tflite)',
     ]);
-    await until(() => pipeline.segments().every(({ host }) => host!.restarts === 1 && host!.up), 'both to be back');
+    await until(() => pipeline.segments().every(({ host }) => host!.restarts > 0 && host!.up), 'both to be back');
     expect(await frame(pipeline)).toEqual(expected);
   });
 
@@ -252,17 +259,13 @@ describe('models in segments', () => {
         code: 'ERR_DEVICE_LOST',
         message: expect.stringMatching(/^Segment 2 of 2 \(net_segment_1_edgetpu\.tflite\): /),
       });
-      simulator.faults();
-      simulator.devices(`usb ${a} ${plugs}`, `usb ${b} again-${plugs}`);
+      if (fault === 'unplug') simulator.devices(`usb ${a} ${plugs}`, `usb ${b} again-${plugs}`);
       await until(
         () => segment(pipeline, 1).host!.restarts > 0 && segment(pipeline, 1).host!.up,
         'the host to be back',
       );
       expect(await frame(pipeline)).toEqual(expected);
-      expect(pipeline.segments()).toMatchObject([
-        { failures: 0, host: { restarts: 0 } },
-        { failures: 1, host: { restarts: 1 } },
-      ]);
+      expect(pipeline.segments()).toMatchObject([{ failures: 0, host: { restarts: 0 } }, { failures: 1 }]);
     },
   );
 
@@ -282,6 +285,8 @@ describe('models in segments', () => {
       { file: net.segments[1]!, device: 'tflite:cpu' },
     ];
     const pipeline = await loadSegments([segments[0]!, { file: second, failover: quick }]);
+    const stick = (): string => segment(pipeline, 1).devices[0]!.state;
+    await until(() => stick() === 'healthy', 'the stick to be there'); // a host of another test may still have had it
     expect(await frame(pipeline)).toEqual(expected);
     simulator.devices(`usb ${a} ${plugs}`);
     const ran = counter();
@@ -292,7 +297,7 @@ describe('models in segments', () => {
       { device: 'tflite:cpu', runs: 10 },
     ]);
     simulator.devices(`usb ${a} ${plugs}`, `usb ${b} again-${plugs}`);
-    await until(() => segment(pipeline, 1).devices[0]!.state === 'healthy', 'the stick to be healthy again');
+    await until(() => stick() === 'healthy', 'the stick to be healthy again');
     const after = counter();
     expect(await frame(pipeline)).toEqual(expected);
     expect(after()).toEqual([1, 1]);
