@@ -43,7 +43,7 @@ Napi::Object ModelWrap::create(Addon& addon, const LoadedModel& loaded) {
   for (const auto& [key, value] : session->model().info().properties) properties.Set(key, value);
   info.Set("properties", properties);
   info.Set("loadMs", loaded.load_ms);
-  info.Set("isolated", loaded.isolated.lock() != nullptr);
+  info.Set("isolated", !loaded.isolated.expired());
   info.Set("fromCache", session->model().info().from_cache);
   info.Set("devices", to_js(env, session->model().info().devices));
   model.Set("info", info);
@@ -101,9 +101,10 @@ Napi::Value ModelWrap::cancel(const Napi::CallbackInfo& info) {
 Napi::Value ModelWrap::statistics(const Napi::CallbackInfo& info) { return to_js(info.Env(), session_->statistics()); }
 
 Napi::Value ModelWrap::host(const Napi::CallbackInfo& info) {
-  const auto isolated = isolated_.lock();
+  auto isolated = isolated_.lock();
   if (!isolated) return info.Env().Null();
   const host::HostStatus status = isolated->host();
+  let_go(std::move(isolated));
   Napi::Object object = Napi::Object::New(info.Env());
   object.Set("pid", static_cast<double>(status.pid));
   object.Set("up", status.up);

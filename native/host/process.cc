@@ -156,12 +156,15 @@ HostProcess::HostProcess(std::string device, HostOptions options)
 
 HostProcess::~HostProcess() { unlisten(); }
 
+// Waits until the host has ended, so that the device that it held is free when its last model is gone: a moment for an
+// orderly one, a second for one that has to be killed.
 void HostProcess::close() noexcept {
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   closing_ = true;
   up_ = false;
   if (control_) control_->shut_down();
   changed_.notify_all();
+  changed_.wait_for(lock, std::chrono::seconds(2), [this] { return pid_ == 0; });
 }
 
 void HostProcess::launch(const std::shared_ptr<HostProcess>& self) {

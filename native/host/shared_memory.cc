@@ -107,10 +107,10 @@ SharedBuffer::SharedBuffer(FileDescriptor memory, std::unique_ptr<Mapping> mappi
       mapping_(std::move(mapping)),
       number_(number),
       account_(std::move(account)) {
-  account_->fetch_add(mapping_->size(), std::memory_order_relaxed);
+  account_->fetch_add(this->size(), std::memory_order_relaxed);
 }
 
-SharedBuffer::~SharedBuffer() { account_->fetch_sub(mapping_->size(), std::memory_order_relaxed); }
+SharedBuffer::~SharedBuffer() { account_->fetch_sub(size(), std::memory_order_relaxed); }
 
 std::shared_ptr<Allocator> make_shared_allocator() { return std::make_shared<SharedAllocator>(); }
 
