@@ -340,7 +340,7 @@ export function native(): NativeBinding {
       `edge-infer has no binary that works on ${process.platform}-${process.arch} with Node ${process.versions.node}.`,
       {
         remedy:
-          'Use a platform that has a prebuilt binary (linux-x64), or build the addon in a checkout with `npm ci && npm run build`.',
+          'Use a platform that has a prebuilt binary (linux-x64 and linux-arm64, with glibc 2.27 or newer), or build the addon in a checkout with `npm ci && npm run build`.',
         cause: error,
       },
     );

@@ -1,5 +1,5 @@
 // `npm run build`: compiles the addon and the TypeScript where their sources have changed, decided by content.
-//   --only addon|ts|bench|simulators|native-tests    one part
+//   --only addon|ts|bench|simulators|native-tests|prebuild-linux-arm64|…    one part
 //   --native-tests                  the native tests (GoogleTest) in build/native-tests
 //   --sanitize address|thread       the native tests, and for address the addon, instrumented
 //   --prepare                       as npm's prepare script: silent where there is nothing to build with
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { clearStamp, contentKey, isFresh, sha256, writeStamp } from './content-key.mjs';
 import { dependencyProgram, installedVersion, isMain, main, root, run, Sentence } from './root.mjs';
 import { checkBuildTools, cmakeVersion, compiler } from './tools.mjs';
+import { platforms, zigOptions } from './zig.mjs';
 
 const jobs = String(os.availableParallelism?.() ?? os.cpus().length);
 const nativeSources = ['native', 'binding', 'cmake', 'CMakeLists.txt'];
@@ -55,17 +56,18 @@ export function tfliteLibrary() {
   return parents.map((parent) => path.resolve(parent, folder, file)).find(fs.existsSync) ?? null;
 }
 
-function addonTarget(name, directory, sanitize) {
+/** `facts` are what its options depend on; `options` returns them for CMake. */
+function addonTarget(name, directory, facts, options) {
   return {
     name,
     directory,
     inputs: nativeSources,
-    facts: { sanitize },
+    facts,
     // cmake-js puts the library straight into a folder that is called like the configuration.
     outputs: [`${directory}/edge_infer.node`, `${directory}/edge_infer-host`],
     make() {
       const args = ['build', '--out', path.join(root, directory), '--parallel', jobs, '--log-level', 'warn'];
-      if (sanitize) args.push(`--CDEDGE_INFER_SANITIZE=${sanitize}`);
+      for (const [key, value] of Object.entries(options())) args.push(`--CD${key}=${value}`);
       // `configure` first: with a cache that exists `build` alone would keep old options.
       for (const command of ['configure', 'build']) {
         args[0] = command;
@@ -184,15 +186,28 @@ const typescriptTarget = {
   },
 };
 
+function sanitizedAddonTarget(sanitize) {
+  return addonTarget('addon-asan', 'build/addon-asan/Release', { sanitize }, () => ({
+    EDGE_INFER_SANITIZE: sanitize,
+  }));
+}
+
+/** What is published: for the oldest glibc, whatever this machine is. */
+function prebuildTarget(platform) {
+  const name = `prebuild-${platform}`;
+  return addonTarget(name, `build/${name}/Release`, {}, () => zigOptions(platform));
+}
+
 const targets = {
-  addon: () => addonTarget('addon', 'build/Release', ''),
+  addon: () => addonTarget('addon', 'build/Release', {}, () => ({})),
   ts: () => typescriptTarget,
   bench: () => benchTarget,
   simulators: () => simulatorsTarget,
   'native-tests': () => nativeTestsTarget('native-tests', ''),
   'native-asan': () => nativeTestsTarget('native-asan', 'address'),
   'native-tsan': () => nativeTestsTarget('native-tsan', 'thread'),
-  'addon-asan': () => addonTarget('addon-asan', 'build/addon-asan/Release', 'address'),
+  'addon-asan': () => sanitizedAddonTarget('address'),
+  ...Object.fromEntries(platforms.map((platform) => [`prebuild-${platform}`, () => prebuildTarget(platform)])),
 };
 
 /** Takes the one build lock of this checkout, waiting for a build that runs. Returns what gives it back. */

@@ -11,7 +11,7 @@ const folder = path.join(root, 'build', 'package-test');
 /** Packs the package as it would be published. Returns the tarball's path and what is in it. */
 export async function pack() {
   await build(['addon', 'ts']);
-  prebuild();
+  await prebuild();
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];

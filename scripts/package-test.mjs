@@ -5,7 +5,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Checks } from './checks.mjs';
 import { install, pack } from './installed-package.mjs';
+import { checkBinary } from './prebuilds.mjs';
 import { main, root } from './root.mjs';
+import { platforms } from './zig.mjs';
 
 const limit = 3_000_000;
 
@@ -15,10 +17,26 @@ await main(async () => {
   await checks.check(`the tarball is smaller than ${limit / 1e6} MB (${(size / 1e6).toFixed(2)} MB)`, () => {
     assert.ok(size < limit);
   });
-  await checks.check('it carries the binary, the types, the manifest and the licence', () => {
-    const binary = files.filter((file) => /^prebuilds\/.*\.node$/.test(file));
-    assert.equal(binary.length, 1, `binaries: ${binary.join(', ')}`);
-    assert.ok(files.includes(binary[0].replace(/\.node$/, '-host')), 'the host program is missing');
+  const binaries = platforms.flatMap((platform) =>
+    ['.node', '-host'].map((end) => [`prebuilds/${platform}/edge-infer.glibc${end}`, platform]),
+  );
+  for (const [file, platform] of binaries) {
+    // Not the builder's word for it: the file that was packed.
+    await checks.check(`${file}: for ${platform}, glibc 2.27 and no libstdc++`, () => {
+      checkBinary(path.join(root, file), platform);
+    });
+  }
+  await checks.check('a binary that is missing, for another platform or for a newer glibc is refused', () => {
+    const [platform, other] = process.arch === 'arm64' ? ['linux-arm64', 'linux-x64'] : ['linux-x64', 'linux-arm64'];
+    assert.throws(() => checkBinary(path.join(root, 'prebuilds', 'nothing.node'), platform), /is missing/);
+    assert.throws(() => checkBinary(process.execPath, other), /is for .*, not for/);
+    assert.throws(() => checkBinary(process.execPath, platform), /needs glibc|libstdc\+\+/); // Node itself needs 2.28
+  });
+  await checks.check('it carries these binaries, the types, the manifest and the licence', () => {
+    assert.deepEqual(
+      files.filter((file) => file.startsWith('prebuilds/')).sort(),
+      binaries.map(([file]) => file).sort(),
+    );
     for (const file of [
       'dist/index.js',
       'dist/index.d.ts',

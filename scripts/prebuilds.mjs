@@ -1,45 +1,57 @@
-// `npm run prebuilds`: the addon and the host program that the package carries, in prebuilds/<platform>/, made anew when their sources changed.
+// `npm run prebuilds`: the addon and the host program that the package carries, in prebuilds/<platform>/, compiled with
+// Zig for glibc 2.27 on whatever machine this is, made anew when their sources changed.
+//   node scripts/prebuilds.mjs [linux-x64 linux-arm64]
 import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-import { nativeKey } from './build.mjs';
-import { clearStamp, isFresh, writeStamp } from './content-key.mjs';
-import { dependencyProgram, isMain, main, root, run, Sentence } from './root.mjs';
-import { checkBuildTools } from './tools.mjs';
+import { build } from './build.mjs';
+import { isMain, main, root, Sentence } from './root.mjs';
+import { oldestGlibc, platforms } from './zig.mjs';
 
-/** Returns the path of the prebuilt binary, relative to the project's folder. */
-export function prebuild() {
-  const { name } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
-  const platform = `${process.platform}-${process.arch}`;
-  // In the file name, so that musl systems do not load a binary that is made for glibc.
-  const libc = fs.existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
-  const output = `prebuilds/${platform}/${name}.${libc}.node`;
-  const host = output.replace(/\.node$/, '-host'); // the addon looks for it under this name
-  const stamp = path.join(root, 'build', 'stamps', 'prebuild.json');
-  const key = nativeKey({ prebuild: true });
-  if (isFresh(root, stamp, key)) return output;
+const require = createRequire(import.meta.url);
 
-  checkBuildTools();
-  clearStamp(stamp);
-  // A staging folder, because prebuildify moves away what it finds in build/Release.
-  const staging = path.join(root, 'build', 'prebuild');
-  fs.mkdirSync(staging, { recursive: true });
-  fs.rmSync(path.join(root, 'prebuilds', platform), { recursive: true, force: true });
-  const args = ['--napi', '--strip', '--tag-libc', '--cwd', staging, '--out', root, '--name', name];
-  args.push('--node-gyp', path.join(root, 'cmake', 'node-gyp-shim.mjs'));
-  if (run(process.execPath, [dependencyProgram('prebuildify'), ...args]) !== 0) {
-    throw new Sentence('prebuildify failed: see above.');
+/** Throws where a binary is missing, is for another platform or asks for more than every supported system has. */
+export function checkBinary(file, platform) {
+  const name = path.relative(root, file);
+  if (!fs.existsSync(file)) throw new Sentence(`${name} is missing.`);
+  const { elfArchitecture } = require(path.join(root, 'dist', 'elf.js'));
+  const { compareVersions, needsOf } = require(path.join(root, 'dist', 'cli', 'binary.js'));
+  const architecture = elfArchitecture(file);
+  if (`linux-${architecture}` !== platform) throw new Sentence(`${name} is for ${architecture}, not for ${platform}.`);
+  const { glibc, glibcxx } = needsOf(file);
+  if (glibc === null) throw new Sentence(`${name} does not say which glibc it needs.`);
+  if (compareVersions(glibc, oldestGlibc) > 0) {
+    throw new Sentence(`${name} needs glibc ${glibc}, newer than ${oldestGlibc}.`);
   }
-  // prebuildify packs .node files only.
-  fs.copyFileSync(path.join(staging, 'build', 'Release', 'edge_infer-host'), path.join(root, host));
-  fs.chmodSync(path.join(root, host), 0o755);
-  writeStamp(root, stamp, key, [output, host]);
-  return output;
+  if (glibcxx !== null) throw new Sentence(`${name} needs the system's libstdc++ (${glibcxx}).`);
+}
+
+/** Makes the binaries of these platforms and leaves no others. Returns their paths, relative to the project's folder. */
+export async function prebuild(wanted = platforms) {
+  const unknown = wanted.find((platform) => !platforms.includes(platform));
+  if (unknown !== undefined) throw new Sentence(`expected ${platforms.join(', ')}, got ${unknown}.`);
+  await build(['ts', ...wanted.map((platform) => `prebuild-${platform}`)]);
+  fs.rmSync(path.join(root, 'prebuilds'), { recursive: true, force: true });
+  return wanted.flatMap((platform) => {
+    const folder = `prebuilds/${platform}`;
+    fs.mkdirSync(path.join(root, folder), { recursive: true });
+    // As node-gyp-build names them: the C library, so that a musl system does not load what is made for glibc. The
+    // addon looks for the host program under its own name.
+    const files = { 'edge_infer.node': 'edge-infer.glibc.node', 'edge_infer-host': 'edge-infer.glibc-host' };
+    return Object.entries(files).map(([from, to]) => {
+      const built = path.join(root, 'build', `prebuild-${platform}`, 'Release', from);
+      checkBinary(built, platform);
+      fs.copyFileSync(built, path.join(root, folder, to));
+      return `${folder}/${to}`;
+    });
+  });
 }
 
 if (isMain(import.meta.url)) {
-  await main(() => {
-    const output = prebuild();
-    const { size } = fs.statSync(path.join(root, output));
-    console.error(`edge-infer: ${output} (${(size / 1e6).toFixed(2)} MB)`);
+  await main(async () => {
+    const asked = process.argv.slice(2);
+    for (const file of await prebuild(asked.length > 0 ? asked : platforms)) {
+      console.error(`edge-infer: ${file} (${(fs.statSync(path.join(root, file)).size / 1e6).toFixed(2)} MB)`);
+    }
   });
 }

@@ -1,5 +1,5 @@
 // Makes or reuses a Python environment with what a pinned requirements file names, and prints its python's path.
-//   node scripts/python-env.mjs [test|bench|demo|lint|onnx]
+//   node scripts/python-env.mjs [test|bench|demo|lint|onnx|zig]
 import fs from 'node:fs';
 import path from 'node:path';
 import { contentKey, isFresh, writeStamp } from './content-key.mjs';
@@ -12,6 +12,7 @@ const environments = {
   demo: { folder: 'build/python-demo', requirements: 'examples/faces/requirements.txt' },
   lint: { folder: 'build/python-lint', requirements: 'test/requirements-lint.txt' },
   onnx: { folder: 'build/python-onnx', requirements: 'test/requirements-onnx.txt' },
+  zig: { folder: 'build/python-zig', requirements: 'cmake/requirements.txt' },
 };
 
 /** The path of the environment's python. Fetches only when the requirements or the machine's Python have changed. */
