@@ -4,15 +4,15 @@ import path from 'node:path';
 import { parseJest, resultsFolder, writeResult } from './results.mjs';
 import { dependencyProgram, root, run } from './root.mjs';
 
-/** Runs jest and records its result. */
-export function runJest(name, args, env = {}) {
+/** Runs jest, with this Node or another, and records its result. */
+export function runJest(name, args, env = {}, node = process.execPath) {
   fs.mkdirSync(resultsFolder, { recursive: true });
   const report = path.join(root, 'build', `${name}-report.json`);
   fs.rmSync(report, { force: true });
   // --expose-gc: the tests about garbage collection call it.
   const command = ['--expose-gc', dependencyProgram('jest'), '--json', `--outputFile=${report}`, ...args];
   const options = { stdio: ['ignore', 'ignore', 2], env: { ...process.env, ...env } };
-  const code = run(process.execPath, command, options);
+  const code = run(node, command, options);
   const parsed = fs.existsSync(report)
     ? parseJest(JSON.parse(fs.readFileSync(report, 'utf8')))
     : { passed: 0, failed: ['jest wrote no report'], skipped: [] };

@@ -7,14 +7,14 @@ import { checkPython } from './tools.mjs';
 const require = createRequire(import.meta.url);
 const built = (name) => require(path.join(root, 'dist', name));
 
-/** The folder of an installed part. Needs the built TypeScript. */
-export async function runtime(id) {
+/** The folder of an installed part, for this platform or another. Needs the built TypeScript. */
+export async function runtime(id, platform) {
   const { installRuntime, listRuntimes } = built('runtimes.js');
-  const status = listRuntimes().find((part) => part.id === id);
+  const status = listRuntimes({ platform }).find((part) => part.id === id);
   // Wheels and jars are unpacked with Python.
   if (status?.ecosystem !== 'npm' && status?.installed === false) checkPython();
   const { runtimeProgress } = built('runtime-progress.js');
-  return (await installRuntime(id, { onProgress: runtimeProgress() })).directory;
+  return (await installRuntime(id, { platform, onProgress: runtimeProgress() })).directory;
 }
 
 /** The library of an SDK. One that is on this machine already is used instead of the pinned one. */

@@ -3,7 +3,7 @@ import { addTflite, identityTflite, nonZeroTflite, pairTflite, slowTflite } from
 import type { ConformanceBackend, Loadable } from './conformance.js';
 
 /** A delegate is one node to TFLite, which looks for cancels between nodes: long computations take the built-in kernels. */
-function interruptible(source: Uint8Array): Loadable {
+export function interruptible(source: Uint8Array): Loadable {
   return { source, options: { properties: { XNNPACK: 'NO' } } };
 }
 
