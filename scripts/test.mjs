@@ -11,6 +11,7 @@ import { pythonEnv } from './python-env.mjs';
 import { clearResults, parseCtest, writeResult } from './results.mjs';
 import { main, outputOf, root } from './root.mjs';
 import { ensureOpenvino, ensureTflite, runtime } from './runtime.mjs';
+import { edgeTpuSimulator } from './simulators.mjs';
 import { summarize } from './summary.mjs';
 import { checkBuildTools } from './tools.mjs';
 
@@ -37,7 +38,7 @@ function runCtest(name) {
 
 async function sanitized(kind) {
   const native = kind === 'address' ? 'native-asan' : 'native-tsan';
-  const runners = kind === 'address' ? [native, 'jest-asan', 'jest-asan-openvino'] : [native];
+  const runners = kind === 'address' ? [native, 'jest-asan', 'jest-asan-edgetpu', 'jest-asan-openvino'] : [native];
   clearResults(runners);
   await build(kind === 'address' ? ['ts', native, 'addon-asan'] : [native]);
   runCtest(native);
@@ -50,15 +51,21 @@ async function sanitized(kind) {
       EDGE_INFER_BINDING: path.join(root, 'build', 'addon-asan', 'Release', 'edge_infer.node'),
     };
     await ensureTflite();
-    runJest('jest-asan', ['--runInBand', '--testPathPatterns', 'echo', 'backends/tflite\\.test'], env);
+    const tflite = ['backends/tflite\\.test', 'backends/tflite/[^/]*\\.test'];
+    runJest('jest-asan', ['--runInBand', '--testPathPatterns', 'echo', ...tflite], env);
+    const simulators = path.join(root, 'build', native);
+    runJest('jest-asan-edgetpu', ['--runInBand', '--testMatch', '<rootDir>/test/simulators/edgetpu.simulated.ts'], {
+      ...env,
+      ...edgeTpuSimulator(simulators, 'new'),
+    });
     // OpenVINO itself is not instrumented; the simulator of it is, and came with the native tests.
     runJest(
       'jest-asan-openvino',
       ['--runInBand', '--testMatch', '<rootDir>/test/simulators/openvino-2022.3.simulated.ts'],
       {
         ...env,
-        EDGE_INFER_OPENVINO: path.join(root, 'build', native, 'libopenvino_2022_3_simulator.so'),
-        EDGE_SIMULATOR_CONTROL: path.join(root, 'build', native, 'control'),
+        EDGE_INFER_OPENVINO: path.join(simulators, 'libopenvino_2022_3_simulator.so'),
+        EDGE_SIMULATOR_CONTROL: path.join(simulators, 'control'),
       },
     );
   }

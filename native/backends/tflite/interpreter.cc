@@ -196,8 +196,10 @@ void Interpreter::resize(const std::vector<Shape>& shapes) {
   for (size_t i = 0; i < shapes.size(); ++i) {
     if (shape_of(input(i).dims) == shapes[i]) continue;
     const std::vector<int> dims(shapes[i].begin(), shapes[i].end());
-    if (api_.TfLiteInterpreterResizeInputTensor(handle_.get(), static_cast<int32_t>(i), dims.data(),
-                                                static_cast<int32_t>(dims.size())) != kOk) {
+    // TFLite counts in 32 bits, and would take what is left of a larger number.
+    const bool fits = std::equal(dims.begin(), dims.end(), shapes[i].begin());
+    if (!fits || api_.TfLiteInterpreterResizeInputTensor(handle_.get(), static_cast<int32_t>(i), dims.data(),
+                                                         static_cast<int32_t>(dims.size())) != kOk) {
       throw Error(ErrorCode::kInvalidTensor,
                   "TFLite does not take " + shape_text(shapes[i]) + " for the input number " + std::to_string(i) + ".",
                   "Give a shape that the model takes.", "tflite", words_->take());

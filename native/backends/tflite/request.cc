@@ -28,9 +28,7 @@ void TfliteRequest::check_shapes(const std::vector<Shape>& shapes) const {
                 "Give a shape for every input.", "tflite");
   }
   for (size_t i = 0; i < specs.size(); ++i) {
-    bool fits = specs[i].accepts(shapes[i]);
-    for (const int64_t dim : shapes[i]) fits = fits && dim <= INT32_MAX;
-    if (fits) continue;
+    if (specs[i].accepts(shapes[i])) continue;
     throw Error(ErrorCode::kInvalidTensor,
                 "The input '" + specs[i].name + "' takes " + shape_text(specs[i].shape) + ", not " +
                     shape_text(shapes[i]) + ".",
@@ -147,6 +145,9 @@ void TfliteRequest::reset_state() {
   Binding binding;
   binding.inputs = inputs_;
   binding.outputs = outputs_;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if (!is_settled(fresh->output(i))) binding.outputs[i].buffer = nullptr;  // of the last run's shape: the next may differ
+  }
   adopt(*fresh, binding);
   std::lock_guard<std::mutex> lock(mutex_);
   std::swap(interpreter_, fresh);

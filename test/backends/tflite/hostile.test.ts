@@ -120,6 +120,7 @@ describe('shapes', () => {
     ['that the model cannot run with', [3, 2]],
     ['that no memory holds', [2 ** 30, 2]],
     ['that TFLite cannot count', [2 ** 31, 2]],
+    ['of which TFLite would take the rest', [2 ** 32 + 2, 2]],
   ])('%s are refused; the request goes on with those that it has', async (_, shape) => {
     for (const kernels of [{}, builtIn]) {
       const model = await load(fixed, kernels);

@@ -2,7 +2,7 @@
 import type { InferenceRequest } from '../../../lib/index.js';
 import { int32, text } from '../../support/flatbuffer.js';
 import { plus } from '../../support/tflite-graphs.js';
-import { options, Tflite } from '../../support/tflite.js';
+import { options, Tflite, type Graph, type Port } from '../../support/tflite.js';
 import { f32Of } from '../conformance/harness.js';
 import { builtIn, loadMade } from './models.js';
 
@@ -20,7 +20,7 @@ function lastThree(): Tflite {
 }
 
 /** y = 10 and the sum of all x so far, kept as TensorFlow 2 does: in a resource, which a graph of its own sets at first. */
-function total(): Tflite {
+function total(more: (graph: Graph, sum: Port) => void = () => undefined): Tflite {
   const model = new Tflite();
   const { main } = model;
   const x = main.input('x', 'f32', [1, 1]);
@@ -32,6 +32,7 @@ function total(): Tflite {
   const sum = main.op('ADD', [before, x], { dtype: 'f32', shape: [1, 1], name: 'sum' }, options.add);
   main.ops('ASSIGN_VARIABLE', [variable, sum], []);
   main.output(plus(main, sum, 0, 'y'));
+  more(main, sum);
   const first = model.graph('first');
   const ten = first.constant('f32', [1, 1], Float32Array.of(10));
   first.ops('ASSIGN_VARIABLE', [first.op('VAR_HANDLE', [], handle, named), ten], []);
@@ -78,4 +79,18 @@ describe.each([
     a.resetState();
     expect([await runs(a, [1]), await runs(b, [2])]).toEqual([rising.slice(0, 1), twos.slice(3)]);
   });
+});
+
+it('a reset forgets the shape that the last run gave an output', async () => {
+  const model = total((graph, sum) => {
+    const zero = graph.constant('f32', [], Float32Array.of(0));
+    const isSet = graph.op('NOT_EQUAL', [sum, zero], { dtype: 'bool', shape: [1, 1] });
+    graph.output(graph.op('WHERE', [isSet], { dtype: 'i64', shape: [-1, 2], name: 'rows' }));
+  });
+  const request = (await loadMade(model, builtIn)).createRequest();
+  expect(await runs(request, [1])).toEqual([11]);
+  expect(request.outputs['rows']!.shape).toEqual([1, 2]);
+  request.resetState();
+  expect(await runs(request, [-10])).toEqual([0]);
+  expect(request.outputs['rows']!.shape).toEqual([0, 2]);
 });

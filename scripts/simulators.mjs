@@ -1,0 +1,17 @@
+// The simulated SDKs for tests, as environment variables that name them and the folders by which tests control them.
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** The simulated Edge TPU driver in a build folder, in the binary layout `old` or `new`; nothing is plugged in. */
+export function edgeTpuSimulator(folder, layout) {
+  const control = path.join(folder, `control-${layout}`);
+  fs.rmSync(control, { recursive: true, force: true });
+  fs.mkdirSync(control);
+  const assets = process.env.EDGE_INFER_ASSETS;
+  return {
+    EDGE_INFER_EDGETPU: path.join(folder, `edgetpu-${layout}`, 'libedgetpu.so.1'),
+    EDGE_INFER_EDGETPU_SIMULATOR: control,
+    EDGE_INFER_LOCKS: control,
+    ...(assets && { EDGE_INFER_EDGETPU_TWIN: path.join(assets, 'models', 'mobilenet_v1_0.25_128_quant.tflite') }),
+  };
+}
