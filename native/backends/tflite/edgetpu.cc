@@ -163,8 +163,8 @@ std::shared_ptr<Device> EdgeTpus::open(const std::string& device_id) {
   for (size_t i = 0; i < all.size(); ++i) {
     std::vector<EdgeTpu> tpus = {all[i]};
     if (wanted == std::to_string(i)) {
-      // A number is a place in the driver's list, which a stick that was pulled out may have left to its neighbour: then the
-      // number means one that no other process has.
+      // A number is a place in the driver's list, which a stick that was pulled out may have left to its neighbour:
+      // then the number means one that no other process has.
       for (size_t other = 0; other < all.size(); ++other) {
         if (other != i) tpus.push_back(all[other]);
       }

@@ -146,7 +146,8 @@ void TfliteRequest::reset_state() {
   binding.inputs = inputs_;
   binding.outputs = outputs_;
   for (size_t i = 0; i < outputs_.size(); ++i) {
-    if (!is_settled(fresh->output(i))) binding.outputs[i].buffer = nullptr;  // of the last run's shape: the next may differ
+    if (!is_settled(fresh->output(i)))
+      binding.outputs[i].buffer = nullptr;  // of the last run's shape: the next may differ
   }
   adopt(*fresh, binding);
   std::lock_guard<std::mutex> lock(mutex_);
