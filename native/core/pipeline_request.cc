@@ -145,7 +145,7 @@ void PipelineRequest::run() {
       self->running_ = false;
     }
   } ended{this};
-  bytes_copied_ = 0;
+  bytes_copied_ = bytes_transferred_ = 0;
   for (size_t s = 0; s < model_->size(); ++s) {
     try {
       give_inputs(s);
@@ -205,6 +205,7 @@ void PipelineRequest::run_segment(size_t index) {
     model_->note_run(index, error ? &*error : nullptr, now_ns() - begin);
   }
   bytes_copied_ += request->bytes_copied();
+  bytes_transferred_ += request->bytes_transferred();
   if (error) throw *error;
 }
 

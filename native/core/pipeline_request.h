@@ -24,6 +24,7 @@ class PipelineRequest final : public Request {
   void reset_state() override;
   std::vector<LayerTime> profile() override;
   size_t bytes_copied() const override { return bytes_copied_; }
+  size_t bytes_transferred() const override { return bytes_transferred_; }
 
  private:
   struct Segment {
@@ -53,7 +54,7 @@ class PipelineRequest final : public Request {
   const std::shared_ptr<PipelineModel> model_;
   Slots slots_;
   std::vector<BoundTensor> outputs_;
-  size_t bytes_copied_ = 0;
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
 
   std::mutex mutex_;  // guards the rest, for cancel()
   bool running_ = false, cancelled_ = false;

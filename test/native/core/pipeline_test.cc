@@ -81,6 +81,7 @@ class BackwardsModel final : public Model, public std::enable_shared_from_this<B
     }
     const std::vector<BoundTensor>& inputs() const override { return in; }
     const std::vector<BoundTensor>& outputs() const override { return out; }
+    size_t bytes_transferred() const override { return 5; }
     void run() override {
       // Back to front, and in two steps: with one buffer for both it would show.
       auto* to = static_cast<float*>(out[0].buffer->data());
@@ -131,6 +132,7 @@ TEST_F(PipelineTest, WhoAsksForItsBuffersInAnotherOrderIsCopiedTo) {
     EXPECT_EQ(output_values(*running.session, slot)[3], static_cast<float>(round + 102));
   }
   EXPECT_EQ(running.session->statistics().bytes_copied, 2 * 16u);
+  EXPECT_EQ(running.session->statistics().bytes_transferred, 2 * 5u);  // what the segments' devices moved
 }
 
 TEST_F(PipelineTest, OneFrameASegmentAtATimeAndAllSegmentsAtOnce) {
