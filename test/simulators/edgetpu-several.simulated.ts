@@ -215,10 +215,14 @@ describe('models in segments', () => {
     const pipeline = await loadSegments(segments, { isolate: patient });
     await frame(pipeline);
     // The second frame stays on its Edge TPU until the next one is on the other.
+    const before = simulator.log().length;
     simulator.faults(`hang 1 ${b}`, `hang 2 ${a}`);
     const ended = Promise.allSettled([frame(pipeline), frame(pipeline)]);
     const hangs = (path: string): boolean =>
-      simulator.log().some(({ event }) => event.startsWith('hang') && event.endsWith(path));
+      simulator
+        .log()
+        .slice(before)
+        .some(({ event }) => event.startsWith('hang') && event.endsWith(path));
     await until(() => hangs(a) && hangs(b), 'both Edge TPUs to be at it');
     expect(pipeline.devices()).toMatchObject([
       { inFlight: 1, runs: 2 },
