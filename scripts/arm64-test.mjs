@@ -70,6 +70,6 @@ await main(async () => {
   const cache = ['--cacheDirectory', path.join(root, 'build', 'arm64-jest')];
   // EDGE_INFER_TFLITE may name this machine's.
   const env = { EDGE_INFER_BINDING: binding, EDGE_INFER_TFLITE: '' };
-  runJest('arm64', ['--runInBand', ...cache, ...tests, ...positionals], env, program);
+  await runJest('arm64', ['--runInBand', ...cache, ...tests, ...positionals], env, program);
   return summarize(['arm64']);
 });

@@ -23,7 +23,7 @@ await main(async () => {
     const files = ['--testMatch', '<rootDir>/test/simulators/edgetpu*.simulated.ts'];
     const rest = positionals.filter((word) => !layouts.includes(word));
     const env = edgeTpuSimulator(path.join(root, 'build', 'simulators'), layout);
-    runJest(`edgetpu-${layout}`, ['--runInBand', ...files, ...rest], env);
+    await runJest(`edgetpu-${layout}`, ['--runInBand', ...files, ...rest], env);
   }
   return summarize(runners);
 });

@@ -21,15 +21,18 @@ await main(async () => {
   await build(['addon', 'ts', 'simulators']);
   const folder = path.join(root, 'build', 'simulators');
   const files = ['--testMatch', '<rootDir>/test/simulators/tensorrt.simulated.ts'];
-  for (const major of majors) {
+  const rest = positionals.filter((word) => !all.includes(word));
+  // Together: they mostly wait for runs that take their time, as on a GPU, and cannot be cancelled.
+  const runs = majors.map((major) => {
     const control = path.join(folder, `control-tensorrt-${major}`);
     fs.rmSync(control, { recursive: true, force: true });
     fs.mkdirSync(control, { recursive: true });
-    runJest(`tensorrt-${major}`, ['--runInBand', ...files, ...positionals.filter((word) => !all.includes(word))], {
+    return runJest(`tensorrt-${major}`, ['--runInBand', ...files, ...rest], {
       EDGE_INFER_CUDA: path.join(folder, 'cuda', 'libcuda.so.1'),
       EDGE_INFER_CUDA_SIMULATOR: control,
       EDGE_INFER_TENSORRT: path.join(folder, `nvinfer-${major}`, `libnvinfer.so.${major}`),
     });
-  }
+  });
+  await Promise.all(runs);
   return summarize(runners);
 });

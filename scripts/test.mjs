@@ -59,11 +59,11 @@ async function sanitized(kind) {
       EDGE_SIMULATOR_CONTROL: path.join(simulators, 'control'),
     };
     const tflite = ['backends/tflite\\.test', 'backends/tflite/(hostile|layers|operators|specs|state)\\.test'];
-    runJest('jest-asan', ['--runInBand', '--testPathPatterns', 'echo', ...tflite], env);
+    await runJest('jest-asan', ['--runInBand', '--testPathPatterns', 'echo', ...tflite], env);
     const simulated = (name) => ['--runInBand', '--testMatch', `<rootDir>/test/simulators/${name}.simulated.ts`];
     const edgeTpu = { ...openvino, ...edgeTpuSimulator(simulators, 'new') };
-    runJest('jest-asan-edgetpu', simulated('edgetpu'), { ...env, ...edgeTpu });
-    runJest('jest-asan-openvino', simulated('openvino-2022.3'), { ...env, ...openvino });
+    await runJest('jest-asan-edgetpu', simulated('edgetpu'), { ...env, ...edgeTpu });
+    await runJest('jest-asan-openvino', simulated('openvino-2022.3'), { ...env, ...openvino });
   }
   return summarize(runners);
 }
@@ -95,6 +95,6 @@ await main(async () => {
     await build(['native-tests']);
     runCtest('native-tests');
   }
-  if (js) runJest('jest', positionals);
+  if (js) await runJest('jest', positionals);
   return summarize(runners);
 });

@@ -32,13 +32,13 @@ await main(async () => {
       const library = path.join(root, 'build', 'simulators', 'libopenvino_2022_3_simulator.so');
       // Not among the tests that run on the installed OpenVINO.
       const files = ['--testMatch', '<rootDir>/test/simulators/openvino-2022.3.simulated.ts'];
-      runJest(`openvino-${name}`, ['--runInBand', ...files], {
+      await runJest(`openvino-${name}`, ['--runInBand', ...files], {
         EDGE_INFER_OPENVINO: library,
         EDGE_SIMULATOR_CONTROL: path.join(root, 'build', 'simulators', 'control'),
       });
     } else {
       const library = await runtime(releases[name]);
-      runJest(`openvino-${name}`, ['--runInBand', ...files], { EDGE_INFER_OPENVINO: library });
+      await runJest(`openvino-${name}`, ['--runInBand', ...files], { EDGE_INFER_OPENVINO: library });
     }
   }
   // api.h against the headers of every release that is installed by now.
