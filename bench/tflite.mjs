@@ -11,6 +11,7 @@ import { Rounds } from './statistics.mjs';
 const usage = `usage: npm run bench:tflite -- [options]
   --quick            few and short rounds: to see that it works, not for numbers
   --rounds N         default 20 (quick: 2)
+  --memory-runs N    over which memory is watched; default 10000 (quick: 100)
   --out FILE         FILE.json and FILE.md; default bench/results/<date>-<machine>-tflite
 
 Nothing else should run on the machine: the load average is part of the result.`;
@@ -22,6 +23,7 @@ function options() {
     options: {
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
+      'memory-runs': { type: 'string' },
       out: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -31,10 +33,14 @@ function options() {
   if (!Number.isInteger(rounds) || rounds < 1) {
     throw new Sentence(`expected --rounds to be 1 or more, got ${values.rounds}.`);
   }
+  const memoryRuns = Number(values['memory-runs'] ?? (quick ? 100 : 10_000));
+  if (!Number.isInteger(memoryRuns) || memoryRuns < 1) {
+    throw new Sentence(`expected --memory-runs to be 1 or more, got ${values['memory-runs']}.`);
+  }
   // `stepMs`: how long the native loop of one variant takes in one round; `peerMs`: each measurement of a peer.
   const plan = quick
-    ? { rounds, stepMs: 40, peerMs: 150, memoryRuns: 100 }
-    : { rounds, stepMs: 300, peerMs: 500, memoryRuns: 10_000 };
+    ? { rounds, stepMs: 40, peerMs: 150, memoryRuns }
+    : { rounds, stepMs: 300, peerMs: 500, memoryRuns };
   return { quick, out, help, plan };
 }
 
