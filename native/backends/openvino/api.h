@@ -143,6 +143,6 @@ struct Api {
 };
 
 // Opens the library for good and resolves the functions. Throws kUnavailable with what is missing.
-Api open_api(const std::string& library);
+Api open_api(const std::string& path);
 
 }  // namespace edge::openvino

@@ -1,10 +1,9 @@
 #include "backends/tensorrt/api.h"
 
-#include <dlfcn.h>
-
 #include "backends/tensorrt/slots.h"
 #include "core/error.h"
 #include "core/exit_guard.h"
+#include "core/library.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -13,15 +12,7 @@ constexpr const char* kRemedy =
     "Use libnvinfer.so of TensorRT 8.5, 8.6, 10 or 11 (EDGE_INFER_TENSORRT names it or its folder); its libraries must "
     "stay together.";
 
-template <typename Function>
-Function* resolve(void* handle, const std::string& library, const char* name) {
-  void* const found = dlsym(handle, name);
-  if (found == nullptr) {
-    throw Error(ErrorCode::kUnavailable, "The library " + library + " is not TensorRT's.", kRemedy, "tensorrt",
-                std::string("missing: ") + name);
-  }
-  return reinterpret_cast<Function*>(found);
-}
+constexpr const char* kNotTensorRt = "is not TensorRT's.";
 
 }  // namespace
 
@@ -34,22 +25,23 @@ Version parse_version(int number) {
   return {number / 1000, number / 100 % 10, number % 100};
 }
 
-InferApi open_infer(const std::string& library) {
-  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* reason = dlerror();
-    throw Error(ErrorCode::kUnavailable, "TensorRT's library " + library + " cannot be opened.",
-                "Install TensorRT again; the cause says what its library needs. CUDA's runtime libraries belong to it.",
-                "tensorrt", reason ? reason : "");
-  }
+InferApi open_infer(const std::string& path) {
+  Library library(
+      path, "TensorRT's library",
+      "Install TensorRT again; the cause says what its library needs. CUDA's runtime libraries belong to it.",
+      "tensorrt");
   guard_exit();
   InferApi api;
-  api.number = resolve<int32_t()>(handle, library, "getInferLibVersion")();
+  int32_t (*version)() = nullptr;
+  library.resolve("getInferLibVersion", version);
+  library.check(kNotTensorRt, kRemedy);
+  api.number = version();
   api.version = parse_version(api.number);
-  api.create_runtime = resolve<void*(void*, int32_t)>(handle, library, "createInferRuntime_INTERNAL");
+  library.resolve("createInferRuntime_INTERNAL", api.create_runtime);
+  library.check(kNotTensorRt, kRemedy);
   if (slots_of(api.version.major) == nullptr || !api.version.at_least(8, 5)) {
     throw Error(ErrorCode::kUnavailable,
-                "The library " + library + " is TensorRT " + api.version.text() + ", which this build cannot drive.",
+                "The library " + path + " is TensorRT " + api.version.text() + ", which this build cannot drive.",
                 kRemedy, "tensorrt");
   }
   return api;

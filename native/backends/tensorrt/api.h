@@ -29,6 +29,6 @@ struct InferApi {
 
 // Opens the library; throws kUnavailable with what is missing, or where this build has no adapter for its release. It
 // is never closed.
-InferApi open_infer(const std::string& library);
+InferApi open_infer(const std::string& path);
 
 }  // namespace edge::tensorrt

@@ -1,11 +1,8 @@
 #include "backends/tensorrt/cuda.h"
 
-#include <dlfcn.h>
-
-#include <type_traits>
-
 #include "core/error.h"
 #include "core/exit_guard.h"
+#include "core/library.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -94,27 +91,14 @@ void CudaApi::fail(CuResult result, const std::string& doing, const std::string&
   throw Error(code, message, remedy_of(code), "tensorrt", words(result));
 }
 
-CudaApi open_cuda(const std::string& library) {
-  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* reason = dlerror();
-    throw Error(ErrorCode::kUnavailable, "The CUDA driver " + library + " cannot be opened.", kDriverRemedy, "tensorrt",
-                reason ? reason : "");
-  }
+CudaApi open_cuda(const std::string& path) {
+  Library library(path, "The CUDA driver", kDriverRemedy, "tensorrt");
   guard_exit();
   CudaApi api;
-  std::string missing;
-  const auto resolve = [&](const char* name, auto& function) {
-    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(handle, name));
-    if (function == nullptr) missing += missing.empty() ? name : std::string(", ") + name;
-  };
-#define EDGE_RESOLVE(member, symbol, parameters) resolve(#symbol, api.member);
+#define EDGE_RESOLVE(member, symbol, parameters) library.resolve(#symbol, api.member);
   EDGE_CUDA_FUNCTIONS(EDGE_RESOLVE)
 #undef EDGE_RESOLVE
-  if (!missing.empty()) {
-    throw Error(ErrorCode::kUnavailable, "The library " + library + " is not a CUDA driver of version 10.2 or newer.",
-                "Update the NVIDIA driver.", "tensorrt", "missing: " + missing);
-  }
+  library.check("is not a CUDA driver of version 10.2 or newer.", "Update the NVIDIA driver.");
   int count = 0;
   CuResult result = api.init(0);
   if (result == kCuOk) result = api.device_count(&count);

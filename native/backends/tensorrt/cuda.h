@@ -89,6 +89,6 @@ bool is_sticky(CuResult result);
 
 // Opens the driver's library and initialises it; throws kUnavailable where there is no driver or it sees no GPU. The
 // library is never closed.
-CudaApi open_cuda(const std::string& library);
+CudaApi open_cuda(const std::string& path);
 
 }  // namespace edge::tensorrt

@@ -230,6 +230,6 @@ struct Api {
 };
 
 // Opens the library; throws kUnavailable with what is missing. It is never closed.
-Api open_api(const std::string& library);
+Api open_api(const std::string& path);
 
 }  // namespace edge::tflite

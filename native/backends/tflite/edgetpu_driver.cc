@@ -1,11 +1,9 @@
 #include "backends/tflite/edgetpu_driver.h"
 
-#include <dlfcn.h>
-
 #include <cstdlib>
-#include <type_traits>
 
 #include "core/exit_guard.h"
+#include "core/library.h"
 
 namespace edge::tflite {
 
@@ -16,33 +14,20 @@ std::string EdgeTpu::selector() const {
          name.substr(name.find_first_of("0123456789") == std::string::npos ? 0 : name.find_first_of("0123456789"));
 }
 
-std::shared_ptr<const EdgeTpuDriver> EdgeTpuDriver::open(const std::string& library) {
-  const std::string path = library.empty() ? "libedgetpu.so.1" : library;
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* reason = dlerror();
-    throw Error(ErrorCode::kUnavailable, "The Edge TPU's driver " + path + " cannot be opened.",
-                "Install libedgetpu1-std from Coral's packages, or name its library in EDGE_INFER_EDGETPU; "
-                "`npx edge-infer doctor` shows where was looked.",
-                "tflite", reason != nullptr ? reason : "");
-  }
+std::shared_ptr<const EdgeTpuDriver> EdgeTpuDriver::open(const std::string& path) {
+  Library library(path.empty() ? "libedgetpu.so.1" : path, "The Edge TPU's driver",
+                  "Install libedgetpu1-std from Coral's packages, or name its library in EDGE_INFER_EDGETPU; "
+                  "`npx edge-infer doctor` shows where was looked.",
+                  "tflite");
   guard_exit();
   auto driver = std::make_shared<EdgeTpuDriver>();
-  std::string missing;
-  const auto resolve = [&](const char* name, auto& function) {
-    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(handle, name));
-    if (function == nullptr) missing += missing.empty() ? name : std::string(", ") + name;
-  };
   const char* (*version)() = nullptr;
-  resolve("edgetpu_list_devices", driver->list_);
-  resolve("edgetpu_free_devices", driver->free_list_);
-  resolve("edgetpu_create_delegate", driver->create_);
-  resolve("edgetpu_free_delegate", driver->free_);
-  resolve("edgetpu_version", version);
-  if (!missing.empty()) {
-    throw Error(ErrorCode::kUnavailable, "The library " + path + " is no driver of the Edge TPU.",
-                "Use libedgetpu.so.1 of Coral's packages.", "tflite", "missing: " + missing);
-  }
+  library.resolve("edgetpu_list_devices", driver->list_);
+  library.resolve("edgetpu_free_devices", driver->free_list_);
+  library.resolve("edgetpu_create_delegate", driver->create_);
+  library.resolve("edgetpu_free_delegate", driver->free_);
+  library.resolve("edgetpu_version", version);
+  library.check("is no driver of the Edge TPU.", "Use libedgetpu.so.1 of Coral's packages.");
   const char* text = version();
   driver->version_ = text != nullptr ? text : "";
   const size_t at = driver->version_.find("RuntimeVersion(");

@@ -20,8 +20,8 @@ struct EdgeTpu {
 
 class EdgeTpuDriver {
  public:
-  // `library`: its path; empty: libedgetpu.so.1 from the system's library path. Throws kUnavailable.
-  static std::shared_ptr<const EdgeTpuDriver> open(const std::string& library);
+  // `path` empty: libedgetpu.so.1 from the system's library path. Throws kUnavailable.
+  static std::shared_ptr<const EdgeTpuDriver> open(const std::string& path);
 
   // What it says of itself: "BuildLabel(…), RuntimeVersion(14)".
   const std::string& version() const { return version_; }

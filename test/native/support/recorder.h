@@ -1,6 +1,8 @@
 // A Sink that remembers what it was told, and can hold deliveries back.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -87,6 +89,18 @@ std::optional<ErrorCode> code_of(Work&& work) {
   } catch (const Error& error) {
     return error.code();
   }
+  return std::nullopt;
+}
+
+// The edge::Error that `work` throws; the test fails when it throws none.
+template <typename Work>
+std::optional<Error> error_of(Work&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error";
   return std::nullopt;
 }
 

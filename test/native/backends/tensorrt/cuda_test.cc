@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../../support/cuda_simulator.h"
+#include "../../support/recorder.h"
 #include "backends/tensorrt/api.h"
 #include "backends/tensorrt/devices.h"
 #include "backends/tensorrt/gpu.h"
@@ -24,16 +25,7 @@ namespace edge::tensorrt {
 namespace {
 
 using test::CudaSimulator;
-
-std::optional<Error> error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return std::nullopt;
-}
+using test::error_of;
 
 class CudaTest : public testing::Test {
  protected:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../../support/cuda_simulator.h"
+#include "../../support/recorder.h"
 #include "backends/tensorrt/tensorrt.h"
 #include "core/error.h"
 #include "core/reaper.h"
@@ -19,16 +20,7 @@ namespace edge::tensorrt {
 namespace {
 
 using test::CudaSimulator;
-
-std::optional<Error> error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error";
-  return std::nullopt;
-}
+using test::error_of;
 
 // A process has one TensorRT: each test runs on one major, in a process of its own under ctest.
 class EngineTest : public testing::TestWithParam<int> {
