@@ -156,6 +156,25 @@ describe('isolate', () => {
     await request.run();
   });
 
+  it('a cancel that comes late does not end the next run', async () => {
+    const slowToCancel = await load(echoPlusOne('delay_ms 60000', 'cancel_ms 500'));
+    const model = await load(echoPlusOne('delay_ms 100'));
+    const request = model.createRequest();
+    const abort = async (which: Model, run: (signal: AbortSignal) => Promise<unknown>): Promise<void> => {
+      const controller = new AbortController();
+      const aborted = run(controller.signal);
+      await until(() => which.statistics().running === 1, 'the run to start');
+      controller.abort('enough');
+      expect(await rejection(aborted)).toBe('enough');
+    };
+    // One host, which makes cancels one after the other: the second waits there while its run ends by itself.
+    await abort(slowToCancel, (signal) => slowToCancel.run({ x }, { signal }));
+    await abort(model, (signal) => request.run({ signal }));
+    await until(() => !request.busy, 'the device to let go');
+    for (let i = 0; i < 8; i++) await request.run();
+    expect(model.statistics()).toMatchObject({ aborted: 1, completed: 8, failed: 0 });
+  });
+
   it('a leak ends the host', async () => {
     const model = await load(echoPlusOne('fault_at 1 leak'), { isolate: { ...patient, maxMemory: 300 << 20 } });
     const [lost] = await eventsDuring(1, async () => {

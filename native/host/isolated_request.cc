@@ -50,7 +50,7 @@ class IsolatedRequest final : public Request {
   const RequestParts parts_;
   HostProcess& process_;
   HostProcess::Connection connection_;
-  std::atomic<uint64_t> id_{0};
+  std::atomic<uint64_t> id_{0}, runs_{0};
   std::atomic<bool> cancelled_{false};
   std::vector<Shape> shapes_;
   bool bound_ = false, ran_ = false, sent_ = false;
@@ -230,7 +230,9 @@ void IsolatedRequest::run_once() {
   follow();
   const HostOptions& options = process_.options();
   sent_ = true;
-  Reader answer = ask(Writer(Kind::kRun), ran_ ? options.hang_timeout_ms : options.first_timeout_ms);
+  Writer question(Kind::kRun);
+  question.put(++runs_);
+  Reader answer = ask(question, ran_ ? options.hang_timeout_ms : options.first_timeout_ms);
   ran_ = true;
   bytes_copied_ = static_cast<size_t>(answer.get<uint64_t>());
   bytes_transferred_ = static_cast<size_t>(answer.get<uint64_t>());
@@ -261,7 +263,7 @@ void IsolatedRequest::run() {
 
 void IsolatedRequest::cancel() noexcept {
   cancelled_ = true;
-  process_.cancel(id_);
+  process_.cancel(id_, runs_);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace edge::host {
 enum class Kind : uint8_t {
   kHello,          // host, on the control socket: ready, with what its sandbox is made of
   kOpenChannel,    // parent, on the control socket, with the host's end of a new channel
-  kCancel,         // parent, on the control socket: a request's id
+  kCancel,         // parent, on the control socket: a request's id, its run's number
   kLog,            // host, on the control socket
   kOpenDevice,     // parent, first on a channel: backend, library, device
   kLoad,           // parent, first on a channel: a model, which lives as long as the channel
@@ -26,7 +26,7 @@ enum class Kind : uint8_t {
   kLayers,         // parent, on a model's channel
   kRelease,        // parent, on a model's or a request's channel: destroy it, then answer; the last question
   kBind,           // parent, on a request's channel, as the next three
-  kRun,
+  kRun,            // with its number, from 1
   kResetState,
   kProfile,
   kAllocate,  // host, before it answers kBind or kRun: it needs a buffer of so many bytes

@@ -406,7 +406,7 @@ HostStatus HostProcess::status() const {
   return {pid_, generation_ == 0 ? 0 : generation_ - 1, up_, sandbox_};
 }
 
-void HostProcess::cancel(uint64_t request) noexcept {
+void HostProcess::cancel(uint64_t request, uint64_t run) noexcept {
   try {
     std::shared_ptr<Channel> control;
     {
@@ -415,6 +415,7 @@ void HostProcess::cancel(uint64_t request) noexcept {
     }
     Writer message(Kind::kCancel);
     message.put(request);
+    message.put(run);
     if (control) control->send(message, {}, false);
   } catch (...) {
     // No memory: the caller has its answer, and the cancel is tried again.

@@ -64,8 +64,8 @@ class HostProcess final : public ExitListener {
   // A new conversation. Throws kDeviceLost while the host is down; `restarting` true: also for who reloads.
   Connection connect(bool restarting = false);
   uint64_t generation() const;
-  // Cancels a request's run; best effort.
-  void cancel(uint64_t request) noexcept;
+  // Cancels the run of a request that has this number; best effort.
+  void cancel(uint64_t request, uint64_t run) noexcept;
   // Ends this start of the host because of `reason`, which completes "It was ended: …".
   void kill(uint64_t generation, const std::string& reason) noexcept;
   // Why that start of the host ended. Waits for the verdict, which takes milliseconds.

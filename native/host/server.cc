@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,13 +18,57 @@
 namespace edge::host {
 namespace {
 
+// A request whose runs have numbers: a cancel is for one of them, however late it comes, and no run has ended before
+// its cancel has returned.
+class Served {
+ public:
+  explicit Served(std::unique_ptr<Request> request) : request_(std::move(request)) {}
+
+  Request& request() { return *request_; }
+  void run(uint64_t number) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      running_ = number;
+    }
+    struct End {
+      Served& self;
+      ~End() {
+        std::unique_lock<std::mutex> lock(self.mutex_);
+        self.running_ = 0;
+        self.cancelled_.wait(lock, [&] { return !self.cancelling_; });
+      }
+    } end{*this};
+    request_->run();
+  }
+  void cancel(uint64_t number) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (number == 0 || running_ != number) return;
+      cancelling_ = true;
+    }
+    request_->cancel();
+    // Notified under the lock: who waits may destroy this.
+    std::lock_guard<std::mutex> lock(mutex_);
+    cancelling_ = false;
+    cancelled_.notify_all();
+  }
+  void destroy() { request_.reset(); }
+
+ private:
+  std::unique_ptr<Request> request_;
+  std::mutex mutex_;
+  std::condition_variable cancelled_;
+  uint64_t running_ = 0;  // 0: none
+  bool cancelling_ = false;
+};
+
 // Never destroyed: threads use it until the process ends.
 struct Server {
   Channel control;
   std::mutex control_mutex;  // one sender at a time
   std::mutex mutex;          // guards what follows
   std::map<uint64_t, std::weak_ptr<Model>> models;
-  std::map<uint64_t, std::weak_ptr<Request>> requests;
+  std::map<uint64_t, std::weak_ptr<Served>> requests;
   Worker canceller;  // an SDK's cancel may block
 };
 
@@ -156,7 +201,7 @@ void serve_model(const Channel& channel, Message message) {
 }
 
 void serve_request(const Channel& channel, Message message) {
-  std::shared_ptr<Request> request;
+  std::shared_ptr<Served> served;
   answer(channel, [&](Writer&) {
     const auto model_id = message.body.get<uint64_t>(), id = message.body.get<uint64_t>();
     std::shared_ptr<Model> model;
@@ -166,14 +211,15 @@ void serve_request(const Channel& channel, Message message) {
       if (found != server->models.end()) model = found->second.lock();
     }
     if (!model) throw Error(ErrorCode::kDisposed, "The model is not in this host process.", "Load it again.");
-    request = model->create_request();
+    served = std::make_shared<Served>(model->create_request());
     std::lock_guard<std::mutex> lock(server->mutex);
-    server->requests[id] = request;
+    server->requests[id] = served;
   });
-  while (request) {
+  while (served) {
     auto question = channel.receive();
     if (!question) return;
     answer(channel, [&](Writer& reply) {
+      Request* const request = &served->request();
       switch (question->kind) {
         case Kind::kBind:
           request->bind(read_shapes(question->body));
@@ -187,7 +233,7 @@ void serve_request(const Channel& channel, Message message) {
             before.push_back(output.buffer);
             shapes.push_back(output.shape);
           }
-          request->run();
+          served->run(question->body.get<uint64_t>());
           bool changed = false;
           const auto& outputs = request->outputs();
           for (size_t i = 0; i < outputs.size(); ++i) {
@@ -206,7 +252,8 @@ void serve_request(const Channel& channel, Message message) {
           write(reply, request->profile());
           break;
         case Kind::kRelease:
-          request.reset();
+          served->destroy();
+          served.reset();
           break;
         default:
           throw Error(ErrorCode::kBackend, "The host process does not know this question.", "");
@@ -238,15 +285,15 @@ void converse(Channel channel) {
 }
 
 void cancel(Reader& message) {
-  const auto id = message.get<uint64_t>();
-  server->canceller.add([id] {
-    std::shared_ptr<Request> request;
+  const auto id = message.get<uint64_t>(), run = message.get<uint64_t>();
+  server->canceller.add([id, run] {
+    std::shared_ptr<Served> served;
     {
       std::lock_guard<std::mutex> lock(server->mutex);
       const auto found = server->requests.find(id);
-      if (found != server->requests.end()) request = found->second.lock();
+      if (found != server->requests.end()) served = found->second.lock();
     }
-    if (request) request->cancel();
+    if (served) served->cancel(run);
   });
 }
 

@@ -334,6 +334,7 @@ void EchoRequest::cancel() noexcept {
     cancelled_ = true;
   }
   wake_.notify_all();
+  std::this_thread::sleep_for(std::chrono::milliseconds(model_->program().cancel_ms));
 }
 
 class EchoDevice final : public Device {

@@ -8,6 +8,7 @@
 //   quantized NAME AXIS SCALE ZERO …  the input or output says that its integers stand for reals: one pair, and `-` for
 //                                     AXIS, or a pair a slice (only said: the operations know nothing of it)
 //   delay_ms N                        every run takes that long (it sleeps, and can be cancelled)
+//   cancel_ms N                       a cancel returns that long after the run has ended for it
 //   spin_us N                         every run computes that long (it cannot be cancelled)
 //   load_ms N                         so does loading (it sleeps)
 //   fail_at N CODE                    run number N (from 1, per model) fails: ERR_BACKEND, ERR_DEVICE_LOST, …

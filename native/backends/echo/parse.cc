@@ -153,6 +153,8 @@ void parse_line(Program& program, const std::string& line, const std::string& de
     parse_quantization(program, line, words);
   } else if (word == "delay_ms") {
     number(program.delay_ms);
+  } else if (word == "cancel_ms") {
+    number(program.cancel_ms);
   } else if (word == "spin_us") {
     number(program.spin_us);
   } else if (word == "load_ms") {

@@ -23,7 +23,7 @@ struct OutputRule {
 struct Program {
   std::vector<TensorSpec> inputs, outputs;
   std::vector<OutputRule> rules;  // one an output
-  int delay_ms = 0, spin_us = 0, load_ms = 0;
+  int delay_ms = 0, cancel_ms = 0, spin_us = 0, load_ms = 0;
   uint64_t fail_at = 0, hang_at = 0, stuck_at = 0, fault_at = 0;  // 0: never
   Fault fault = Fault::kNone, load_fault = Fault::kNone, end_fault = Fault::kNone;
   std::string once;  // a file; empty: always
