@@ -132,6 +132,7 @@ Napi::Value to_js(Napi::Env env, const DeviceInfo& info) {
   object.Set("id", info.id);
   object.Set("name", info.name);
   object.Set("type", info.type);
+  if (!info.driver.empty()) object.Set("driver", info.driver);
   object.Set("capabilities", capabilities);
   return object;
 }

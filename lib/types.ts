@@ -271,6 +271,8 @@ export interface DeviceInfo {
   /** The vendor's full name. */
   readonly name: string;
   readonly type: 'cpu' | 'gpu' | 'npu' | 'edgetpu' | 'other';
+  /** The version of the device's driver, in its own words, where the backend tells it: Edge TPUs and NVIDIA's GPUs. */
+  readonly driver?: string;
   readonly capabilities: Capabilities;
 }
 

@@ -16,6 +16,7 @@ export function backendText(backend: BackendInfo): string {
   const rows = backend.devices.map((device) => [
     `  ${device.id}`,
     device.name,
+    device.driver === undefined ? '' : `driver ${device.driver}`,
     device.capabilities.precisions.join(' '),
     device.capabilities.formats.join(' '),
     device.capabilities.inFlight > 0 ? `up to ${device.capabilities.inFlight} at once` : '',
@@ -31,6 +32,7 @@ export function edgeTpuText(tpus: readonly EdgeTpu[]): string {
   const rows = tpus.map((tpu) => {
     const parts = [];
     if (tpu.used !== null) parts.push(tpu.used ? 'used since it was plugged in' : 'not used since it was plugged in');
+    if (tpu.moduleVersion !== null) parts.push(`kernel module ${tpu.moduleVersion}`);
     if (tpu.temperature !== null) {
       parts.push(`${tpu.temperature.toFixed(1)} °C${tpu.throttled === true ? ', slowed' : ''}`);
     }

@@ -13,6 +13,8 @@ export interface EdgeTpu {
   readonly node: string | null;
   /** A stick shows other ids (and another node) from its first use on, until it loses power. */
   readonly used: boolean | null;
+  /** The version of the kernel module that has taken a card; null where the kernel does not tell, as for USB. */
+  readonly moduleVersion: string | null;
   /** In °C; null where the kernel does not tell, as for USB. */
   readonly temperature: number | null;
   /** From these temperatures on the clock is halved, once more at each; empty where the kernel does not tell. */
@@ -63,6 +65,7 @@ function usbTpus(root: string): EdgeTpu[] {
         address,
         node: path.join('/dev/bus/usb', bus ?? '', device ?? ''),
         used: ids === usbIds.used,
+        moduleVersion: null,
         temperature: null,
         throttleAt: [],
         throttled: null,
@@ -89,6 +92,7 @@ function apexTpu(directory: string, name: string): EdgeTpu {
     address,
     node: `/dev/${name}`,
     used: null,
+    moduleVersion: text(directory, 'driver_version') || null,
     temperature,
     throttleAt,
     throttled: temperature === null || first === undefined ? null : temperature >= first,
@@ -103,7 +107,15 @@ function pcieTpus(root: string): EdgeTpu[] {
     const ids = `${text(bus, address, 'vendor')}:${text(bus, address, 'device')}`.toLowerCase();
     return ids === pcieId && !taken.some((one) => one.address === address);
   });
-  const none = { selector: null, node: null, used: null, temperature: null, throttleAt: [], throttled: null } as const;
+  const none = {
+    selector: null,
+    node: null,
+    used: null,
+    moduleVersion: null,
+    temperature: null,
+    throttleAt: [],
+    throttled: null,
+  } as const;
   return [...taken, ...waiting.map((address): EdgeTpu => ({ bus: 'pcie', address, ...none }))];
 }
 

@@ -34,9 +34,10 @@ struct Capabilities {
 };
 
 struct DeviceInfo {
-  std::string id;    // inside the backend: "cpu", "gpu.1"
-  std::string name;  // the vendor's full name
-  std::string type;  // cpu, gpu, npu, edgetpu or other
+  std::string id;      // inside the backend: "cpu", "gpu.1"
+  std::string name;    // the vendor's full name
+  std::string type;    // cpu, gpu, npu, edgetpu or other
+  std::string driver;  // the driver's version, in its own words; empty where there is none, or it does not tell
   Capabilities capabilities;
 };
 

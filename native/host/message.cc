@@ -107,6 +107,7 @@ void write(Writer& to, const DeviceInfo& info) {
   to.put(info.id);
   to.put(info.name);
   to.put(info.type);
+  to.put(info.driver);
   const Capabilities& can = info.capabilities;
   for (const bool fact : {can.async, can.cancellable, can.dynamic_shapes, can.host_compute}) {
     to.put(static_cast<uint8_t>(fact));
@@ -121,6 +122,7 @@ DeviceInfo read_device_info(Reader& from) {
   info.id = from.text();
   info.name = from.text();
   info.type = from.text();
+  info.driver = from.text();
   Capabilities& can = info.capabilities;
   can.async = from.flag();
   can.cancellable = from.flag();

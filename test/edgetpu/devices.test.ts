@@ -20,7 +20,7 @@ test('a machine without any, and one without sysfs', () => {
 
 test('sticks, before and after their first use, by port', () => {
   const tpus = seen(tree().usb('2-10', '18D1:9302', [2, 12]).usb('2-3.1', '1a6e:089a', [2, 7]).usb('1-1', '1d6b:0002'));
-  const none = { temperature: null, throttleAt: [], throttled: null };
+  const none = { moduleVersion: null, temperature: null, throttleAt: [], throttled: null };
   expect(tpus).toEqual([
     { bus: 'usb', selector: 'usb-2-3.1', address: '2-3.1', node: '/dev/bus/usb/002/007', used: false, ...none },
     { bus: 'usb', selector: 'usb-2-10', address: '2-10', node: '/dev/bus/usb/002/012', used: true, ...none },
@@ -30,12 +30,12 @@ test('sticks, before and after their first use, by port', () => {
 test('cards, with their temperatures', () => {
   const points = { trip_point0_temp: 84800, trip_point1_temp: 89800, trip_point2_temp: 94800 };
   const machine = tree()
-    .pcie('0000:03:00.0', 0, { temp: 45250, ...points })
+    .pcie('0000:03:00.0', 0, { temp: 45250, driver_version: '1.1.4', ...points })
     .pcie('0000:04:00.0', 1, { temp: 91000, ...points })
     .pcie('0000:05:00.0');
   expect(seen(machine)).toMatchObject([
-    { selector: 'pci-0', address: '0000:03:00.0', node: '/dev/apex_0', temperature: 45.25, throttled: false },
-    { selector: 'pci-1', throttleAt: [84.8, 89.8, 94.8], temperature: 91, throttled: true },
+    { selector: 'pci-0', address: '0000:03:00.0', node: '/dev/apex_0', moduleVersion: '1.1.4', temperature: 45.25 },
+    { selector: 'pci-1', moduleVersion: null, throttleAt: [84.8, 89.8, 94.8], temperature: 91, throttled: true },
     { selector: null, address: '0000:05:00.0', node: null, temperature: null, throttled: null },
   ]);
 });

@@ -104,11 +104,12 @@ afterEach(() => Promise.all(open.splice(0).map((model) => model.dispose({ timeou
 describe('what is there', () => {
   it('is listed by number, with its port and the driver’s version', async () => {
     simulator.devices(`usb ${usb}`, 'pci /dev/apex_0');
+    const driver = expect.stringMatching(/^BuildLabel\(edge-infer-simulator.*RuntimeVersion\(14\)$/) as string;
     const tflite = (await listBackends()).find(({ name }) => name === 'tflite')!;
     expect(tflite.devices).toMatchObject([
       { id: 'tflite:cpu' },
-      { id: 'tflite:edgetpu:0', type: 'edgetpu', name: expect.stringMatching(/USB.*usb-1-4.*14/) },
-      { id: 'tflite:edgetpu:1', type: 'edgetpu', name: expect.stringMatching(/PCIe.*pci-0/) },
+      { id: 'tflite:edgetpu:0', type: 'edgetpu', name: expect.stringMatching(/USB.*usb-1-4/), driver },
+      { id: 'tflite:edgetpu:1', type: 'edgetpu', name: expect.stringMatching(/PCIe.*pci-0/), driver },
     ]);
   });
 
@@ -156,7 +157,7 @@ describe('models', () => {
       device: 'tflite:edgetpu:0',
       devices: ['tflite:edgetpu:0'],
       isolated: true,
-      properties: { NODES_EDGETPU: '1' },
+      properties: { NODES_EDGETPU: '1', EDGETPU_DRIVER: expect.stringMatching(/^BuildLabel\(.*RuntimeVersion\(14\)$/) },
     });
     const before = simulator.runs(usb);
     expect(await run(model)).toEqual(y);

@@ -80,7 +80,9 @@ describe('what is there', () => {
       version: expect.stringMatching(new RegExp(`^${major}\\.`)) as string,
       library: process.env['EDGE_INFER_TENSORRT'],
       libraries: { cuda: process.env['EDGE_INFER_CUDA'], tensorrt: process.env['EDGE_INFER_TENSORRT'] },
-      devices: [{ id: 'tensorrt:0', type: 'gpu', capabilities: { memory: 'pinned', formats: ['engine'] } }],
+      devices: [
+        { id: 'tensorrt:0', type: 'gpu', driver: 'CUDA 12.4', capabilities: { memory: 'pinned', formats: ['engine'] } },
+      ],
     });
     expect(tensorrt.devices[0]!.name).toContain('GPU-00112233-4455-6677-8899-aabbccddee00');
   });

@@ -21,6 +21,8 @@ DeviceInfo describe(const GpuFacts& gpu) {
   if (!gpu.uuid.empty()) info.name += ", " + gpu.uuid;
   info.name += ")";
   info.type = "gpu";
+  if (gpu.driver > 0)
+    info.driver = "CUDA " + std::to_string(gpu.driver / 1000) + "." + std::to_string(gpu.driver % 1000 / 10);
   Capabilities& facts = info.capabilities;
   facts.memory = gpu.integrated && gpu.can_map ? Buffer::Kind::kMapped : Buffer::Kind::kPinned;
   facts.dynamic_shapes = true;

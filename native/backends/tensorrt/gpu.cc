@@ -23,12 +23,15 @@ std::string uuid_text(const CuUuid& uuid) {
 std::vector<GpuFacts> list_gpus(const CudaApi& api) {
   int count = 0;
   api.check(api.device_count(&count), "count the GPUs");
+  int driver = 0;
+  if (api.driver_version(&driver) != kCuOk) driver = 0;
   std::vector<GpuFacts> all;
   for (int ordinal = 0; ordinal < count; ++ordinal) {
     CuDevice device = 0;
     api.check(api.device_get(&device, ordinal), "find a GPU that it has counted");
     GpuFacts facts;
     facts.ordinal = ordinal;
+    facts.driver = driver;
     char text[256] = "";
     api.check(api.device_name(text, sizeof text, device), "tell a GPU's name");
     facts.name = text;

@@ -17,6 +17,7 @@ struct GpuFacts {
   int ordinal = 0;
   std::string name;          // the vendor's
   std::string uuid;          // "GPU-8-4-4-4-12 hexadecimal digits", as nvidia-smi writes it
+  int driver = 0;            // the newest CUDA that the driver can do: 12040 for 12.4; 0: it does not tell
   std::string pci;           // "0000:01:00.0"; empty where the driver does not tell
   int major = 0, minor = 0;  // compute capability
   bool integrated = false;   // shares the host's memory

@@ -26,6 +26,7 @@ class EdgeTpuAccelerator final : public Accelerator {
   }
 
   std::string device_id() const override { return id_; }
+  std::string driver() const override { return driver_->version(); }
 
   std::shared_ptr<Delegate> make_delegate() override {
     auto delegate = driver_->make_delegate(tpu_, options_);
@@ -84,9 +85,9 @@ class EdgeTpuAccelerator final : public Accelerator {
 DeviceInfo describe(const Runtime& runtime, const EdgeTpuDriver& driver, const EdgeTpu& tpu, const std::string& id) {
   DeviceInfo info;
   info.id = id;
-  info.name = std::string("Edge TPU, ") + (tpu.usb ? "USB" : "PCIe") + " (" + tpu.selector() + "), driver runtime " +
-              std::to_string(driver.runtime_version());
+  info.name = std::string("Edge TPU, ") + (tpu.usb ? "USB" : "PCIe") + " (" + tpu.selector() + ")";
   info.type = "edgetpu";
+  info.driver = driver.version();
   info.capabilities.cancellable = runtime.api.TfLiteInterpreterCancel != nullptr;
   info.capabilities.precisions = {"i8"};
   info.capabilities.formats = {"tflite"};

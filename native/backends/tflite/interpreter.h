@@ -16,6 +16,7 @@ class Accelerator {
  public:
   virtual ~Accelerator() = default;
   virtual std::string device_id() const = 0;  // as layers show it
+  virtual std::string driver() const = 0;     // its version, in its own words
   // Throws kUnsupported where the device cannot run the model, before anything is given to it.
   virtual void check(const std::vector<uint8_t>& model, bool allow_partial) const = 0;
   // The delegate lives until the returned owner is gone. Throws an Error where the device is not there.

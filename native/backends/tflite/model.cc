@@ -265,6 +265,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Runtime>& runtime,
   info.properties["NODES"] = std::to_string(placement.layers.size());
   info.properties["NODES_XNNPACK"] = std::to_string(placement.xnnpack);
   if (plan.accelerator) {
+    info.properties["EDGETPU_DRIVER"] = plan.accelerator->driver();
     info.properties["NODES_EDGETPU"] = std::to_string(placement.accelerated);
     if (placement.accelerated == 0 && !options.allow_partial) {
       throw plan.accelerator->failure(ErrorCode::kUnsupported, "The Edge TPU takes no part of the model.", "");

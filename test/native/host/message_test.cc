@@ -29,6 +29,7 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   device.id = "gpu.1";
   device.name = "Name";
   device.type = "gpu";
+  device.driver = "1.2";
   device.capabilities.cancellable = true;
   device.capabilities.precisions = {"f32", "f16"};
   device.capabilities.formats = {"onnx"};
@@ -71,7 +72,7 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   EXPECT_TRUE(specs[1].rank_known);
   EXPECT_FALSE(specs[1].quantization);
   const DeviceInfo read_device = read_device_info(reader);
-  EXPECT_EQ(read_device.id + read_device.name + read_device.type, "gpu.1Namegpu");
+  EXPECT_EQ(read_device.id + read_device.name + read_device.type + read_device.driver, "gpu.1Namegpu1.2");
   EXPECT_TRUE(read_device.capabilities.cancellable);
   EXPECT_FALSE(read_device.capabilities.async);
   EXPECT_EQ(read_device.capabilities.precisions, device.capabilities.precisions);
