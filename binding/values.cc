@@ -152,6 +152,7 @@ Napi::Value to_js(Napi::Env env, const Statistics& s) {
   number("running", s.running);
   number("bytesCopied", s.bytes_copied);
   number("bytesTransferred", s.bytes_transferred);
+  number("graphRuns", s.graph_runs);
   number("bytesHeld", s.bytes_held);
   object.Set("queued", to_js(env, s.queued));
   object.Set("compute", to_js(env, s.compute));

@@ -84,6 +84,7 @@ export interface NativeStatistics {
   running: number;
   bytesCopied: number;
   bytesTransferred: number;
+  graphRuns: number;
   bytesHeld: number;
   queued: NativeHistogram;
   compute: NativeHistogram;

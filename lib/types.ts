@@ -390,6 +390,8 @@ export interface Statistics {
   readonly bytesCopied: number;
   /** Moved by the hardware between the host's memory and the device's since load; 0 where they share one. */
   readonly bytesTransferred: number;
+  /** Runs that were the launch of a recorded CUDA graph: TensorRT's after the first of a request. */
+  readonly graphRuns: number;
   /** Native bytes that request buffers hold now. */
   readonly bytesHeld: number;
   readonly queued: Histogram;

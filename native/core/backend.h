@@ -131,6 +131,8 @@ class Request {
   virtual size_t bytes_copied() const { return 0; }
   // Bytes that the hardware moved between the host's memory and the device's during the last run.
   virtual size_t bytes_transferred() const { return 0; }
+  // How often the last run was a recorded one, launched as a whole: CUDA graphs.
+  virtual size_t graph_runs() const { return 0; }
 };
 
 // A compiled model. All functions: any thread.

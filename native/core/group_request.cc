@@ -70,7 +70,7 @@ void GroupRequest::run() {
       self->running_ = false;
     }
   } ended{this};
-  bytes_copied_ = bytes_transferred_ = 0;
+  bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
   try_members(true, &GroupRequest::run_on);
 }
 
@@ -196,6 +196,7 @@ void GroupRequest::take_outputs(const GroupModel::Use& use) {
   const Request& request = *places_[use.index].request;
   bytes_copied_ += request.bytes_copied();
   bytes_transferred_ += request.bytes_transferred();
+  graph_runs_ += request.graph_runs();
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const BoundTensor& from = request.outputs()[model_->output_order(use)[i]];
     BoundTensor& to = outputs_[i];

@@ -25,6 +25,7 @@ class GroupRequest final : public Request {
   std::vector<LayerTime> profile() override;
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
+  size_t graph_runs() const override { return graph_runs_; }
 
  private:
   // What this request has on one member.
@@ -50,7 +51,7 @@ class GroupRequest final : public Request {
   std::vector<Shape> shapes_;
   std::vector<BoundTensor> inputs_, outputs_;
   std::optional<GroupModel::Use> last_;  // that ran
-  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
 
   mutable std::mutex mutex_;  // guards the next three, for cancel()
   bool running_ = false, cancelled_ = false;

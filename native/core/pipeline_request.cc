@@ -145,7 +145,7 @@ void PipelineRequest::run() {
       self->running_ = false;
     }
   } ended{this};
-  bytes_copied_ = bytes_transferred_ = 0;
+  bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
   for (size_t s = 0; s < model_->size(); ++s) {
     try {
       give_inputs(s);
@@ -206,6 +206,7 @@ void PipelineRequest::run_segment(size_t index) {
   }
   bytes_copied_ += request->bytes_copied();
   bytes_transferred_ += request->bytes_transferred();
+  graph_runs_ += request->graph_runs();
   if (error) throw *error;
 }
 

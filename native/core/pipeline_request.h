@@ -25,6 +25,7 @@ class PipelineRequest final : public Request {
   std::vector<LayerTime> profile() override;
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
+  size_t graph_runs() const override { return graph_runs_; }
 
  private:
   struct Segment {
@@ -54,7 +55,7 @@ class PipelineRequest final : public Request {
   const std::shared_ptr<PipelineModel> model_;
   Slots slots_;
   std::vector<BoundTensor> outputs_;
-  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
 
   std::mutex mutex_;  // guards the rest, for cancel()
   bool running_ = false, cancelled_ = false;

@@ -303,7 +303,7 @@ void Session::run_here(Lock& lock, const std::shared_ptr<Slot>& slot, bool inlin
     error = current_error();
   }
   const int64_t ended = now_ns();
-  add_bytes_of(*slot->request_);
+  add_counts_of(*slot->request_);
   lock.lock();
   slot->times_ = {started, started, ended, ended};
   if (error) {
@@ -578,7 +578,7 @@ void Session::finish(const std::shared_ptr<Slot>& slot, std::optional<Error> err
   RunEnd end;
   std::shared_ptr<Sink> sink;
   Job job;  // dies last, outside the lock: it may hold the session's last reference
-  if (started != 0 && slot->request_) add_bytes_of(*slot->request_);
+  if (started != 0 && slot->request_) add_counts_of(*slot->request_);
   {
     Lock lock(mutex_);
     job = std::move(slot->job_);
@@ -846,6 +846,7 @@ Statistics Session::statistics() const {
   s.running = running_.size();
   s.bytes_copied = bytes_copied_.load(std::memory_order_relaxed);
   s.bytes_transferred = bytes_transferred_.load(std::memory_order_relaxed);
+  s.graph_runs = graph_runs_.load(std::memory_order_relaxed);
   s.bytes_held = allocator_->bytes_held();
   s.queued = queued_.summary();
   s.compute = compute_.summary();

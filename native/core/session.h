@@ -114,7 +114,7 @@ class Slot {
 struct Statistics {
   uint64_t submitted = 0, completed = 0, failed = 0, aborted = 0, timed_out = 0, refused = 0, inline_runs = 0;
   size_t queue_depth = 0, queue_depth_max = 0, running = 0;
-  uint64_t bytes_copied = 0, bytes_transferred = 0;
+  uint64_t bytes_copied = 0, bytes_transferred = 0, graph_runs = 0;
   size_t bytes_held = 0;
   HistogramSummary queued, compute, callback, total;
 };
@@ -179,10 +179,11 @@ class Session final : public std::enable_shared_from_this<Session>, public ExitL
   // For the JS thread: the caller has heard of a run's end just now.
   void told(const std::shared_ptr<Slot>& slot, RunTimes times);
   void add_copied(size_t bytes) noexcept { bytes_copied_.fetch_add(bytes, std::memory_order_relaxed); }
-  // What the request's last run copied and transferred.
-  void add_bytes_of(const Request& request) noexcept {
+  // What the request says of its last run.
+  void add_counts_of(const Request& request) noexcept {
     add_copied(request.bytes_copied());
     bytes_transferred_.fetch_add(request.bytes_transferred(), std::memory_order_relaxed);
+    graph_runs_.fetch_add(request.graph_runs(), std::memory_order_relaxed);
   }
   Statistics statistics() const;
 
@@ -245,7 +246,7 @@ class Session final : public std::enable_shared_from_this<Session>, public ExitL
 
   Statistics stats_;
   Histogram queued_, compute_, callback_, total_;
-  std::atomic<uint64_t> bytes_copied_{0}, bytes_transferred_{0};
+  std::atomic<uint64_t> bytes_copied_{0}, bytes_transferred_{0}, graph_runs_{0};
 
   InlinePolicy inline_;
 };

@@ -33,6 +33,7 @@ class IsolatedRequest final : public Request {
   size_t bytes_copied() const override { return bytes_copied_; }
   void release() { ask(Writer(Kind::kRelease), process_.options().first_timeout_ms); }
   size_t bytes_transferred() const override { return bytes_transferred_; }
+  size_t graph_runs() const override { return graph_runs_; }
 
  private:
   using Buffers = std::vector<std::shared_ptr<SharedBuffer>>;
@@ -59,7 +60,7 @@ class IsolatedRequest final : public Request {
   Buffers bound_buffers_;  // of the last binding, in the order in which it asked for them
   Buffers again_;          // to be given out once more, after a restart
   size_t next_again_ = 0;
-  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
 };
 
 void IsolatedRequest::connect() {
@@ -236,6 +237,7 @@ void IsolatedRequest::run_once() {
   ran_ = true;
   bytes_copied_ = static_cast<size_t>(answer.get<uint64_t>());
   bytes_transferred_ = static_cast<size_t>(answer.get<uint64_t>());
+  graph_runs_ = static_cast<size_t>(answer.get<uint64_t>());
   if (answer.flag()) {
     outputs_ = read_bound(answer, *parts_.outputs);
     keep_only_used();
@@ -244,7 +246,7 @@ void IsolatedRequest::run_once() {
 
 void IsolatedRequest::run() {
   cancelled_ = false;
-  bytes_copied_ = bytes_transferred_ = 0;
+  bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
   const HostOptions& options = process_.options();
   const int64_t limit = now_ns() + options.first_timeout_ms * kNsPerMs;
   const auto give_up = [&] { return cancelled_ || now_ns() > limit; };

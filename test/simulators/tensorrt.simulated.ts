@@ -97,6 +97,27 @@ describe('what is there', () => {
     expect(await failure(load(plusOne(), { device: 'tensorrt:0:dla0' }))).toMatchObject({ code: 'ERR_UNSUPPORTED' });
   });
 
+  it('runs after the first are launches of its CUDA graph, unless that is forbidden', async () => {
+    for (const isolate of [false, patient]) {
+      for (const [properties, graphRuns] of [
+        [{}, 2],
+        [{ CUDA_GRAPH: 'NO' }, 0],
+      ] as const) {
+        const model = await load(plusOne(), { isolate, properties });
+        const request = model.createRequest();
+        for (let i = 0; i < 3; i++) {
+          (request.inputs['x']!.data as Float32Array)[0] = i;
+          await request.run();
+          expect(numbers(request.outputs['y']!.data!)).toEqual([i + 1]);
+        }
+        expect(model.statistics()).toMatchObject({ completed: 3, graphRuns });
+      }
+    }
+    expect(await failure(load(plusOne(), { properties: { CUDA_GRAPH: 'maybe' } }))).toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+    });
+  });
+
   it('`auto` takes an engine there, and leaves other models to other devices', async () => {
     expect((await load(plusOne(), { device: 'auto' })).info.device).toBe('tensorrt:0');
     const other = await failure(load(new TextEncoder().encode('no model'), { device: 'auto' }));

@@ -98,6 +98,11 @@ CudaApi open_cuda(const std::string& path) {
 #define EDGE_RESOLVE(member, symbol, parameters) library.resolve(#symbol, api.member);
   EDGE_CUDA_FUNCTIONS(EDGE_RESOLVE)
 #undef EDGE_RESOLVE
+  library.find("cuGraphInstantiateWithFlags", api.instantiate_with_flags);
+  library.find("cuGraphInstantiate_v2", api.instantiate_with_log);
+  if (api.instantiate_with_flags == nullptr && api.instantiate_with_log == nullptr) {
+    library.resolve("cuGraphInstantiate", api.instantiate_with_log);
+  }
   library.check("is not a CUDA driver of version 10.2 or newer.", "Update the NVIDIA driver.");
   int count = 0;
   CuResult result = api.init(0);

@@ -15,6 +15,9 @@ using CuAddress = uint64_t;  // CUdeviceptr: memory as the GPU sees it
 struct CuContext;            // CUctx_st
 struct CuStream;             // CUstream_st
 struct CuEvent;              // CUevent_st
+struct CuGraph;              // CUgraph_st
+struct CuGraphExec;          // CUgraphExec_st
+struct CuGraphNode;          // CUgraphNode_st
 struct CuUuid {
   unsigned char bytes[16];
 };
@@ -35,6 +38,7 @@ constexpr int kAttributeComputeCapabilityMinor = 76;
 // Flags.
 constexpr unsigned kHostPortable = 1, kHostDeviceMap = 2;  // CU_MEMHOSTALLOC_…, CU_MEMHOSTREGISTER_…
 constexpr unsigned kStreamNonBlocking = 1;
+constexpr int kCaptureThreadLocal = 1;  // CU_STREAM_CAPTURE_MODE_…
 constexpr unsigned kEventBlockingSync = 1, kEventDisableTiming = 2;
 
 // F(member, symbol, parameters): all return a CUresult.
@@ -65,6 +69,11 @@ constexpr unsigned kEventBlockingSync = 1, kEventDisableTiming = 2;
   F(stream_create, cuStreamCreate, (CuStream * *stream, unsigned flags))                                   \
   F(stream_synchronize, cuStreamSynchronize, (CuStream * stream))                                          \
   F(stream_destroy, cuStreamDestroy_v2, (CuStream * stream))                                               \
+  F(stream_begin_capture, cuStreamBeginCapture_v2, (CuStream * stream, int mode))                          \
+  F(stream_end_capture, cuStreamEndCapture, (CuStream * stream, CuGraph * *graph))                         \
+  F(graph_launch, cuGraphLaunch, (CuGraphExec * graph, CuStream * stream))                                 \
+  F(graph_destroy, cuGraphDestroy, (CuGraph * graph))                                                      \
+  F(graph_exec_destroy, cuGraphExecDestroy, (CuGraphExec * graph))                                         \
   F(event_create, cuEventCreate, (CuEvent * *event, unsigned flags))                                       \
   F(event_record, cuEventRecord, (CuEvent * event, CuStream * stream))                                     \
   F(event_synchronize, cuEventSynchronize, (CuEvent * event))                                              \
@@ -74,7 +83,15 @@ struct CudaApi {
 #define EDGE_DECLARE(member, symbol, parameters) CuResult(*member) parameters = nullptr;
   EDGE_CUDA_FUNCTIONS(EDGE_DECLARE)
 #undef EDGE_DECLARE
+  // cuGraphInstantiateWithFlags, from CUDA 11.4; before, cuGraphInstantiate, which 11.0 changed into …_v2.
+  CuResult (*instantiate_with_flags)(CuGraphExec** made, CuGraph* graph, unsigned long long flags) = nullptr;
+  CuResult (*instantiate_with_log)(CuGraphExec** made, CuGraph* graph, CuGraphNode** failed, char* log,
+                                   size_t log_size) = nullptr;
 
+  CuResult instantiate(CuGraphExec** made, CuGraph* graph) const {
+    return instantiate_with_flags != nullptr ? instantiate_with_flags(made, graph, 0)
+                                             : instantiate_with_log(made, graph, nullptr, nullptr, 0);
+  }
   // "CUDA_ERROR_OUT_OF_MEMORY: out of memory".
   std::string words(CuResult result) const;
   // Throws what the failure means for a caller; `doing` ends the sentence "CUDA could not …". `where` names the GPU.

@@ -30,9 +30,15 @@ void check_options(const LoadOptions& options) {
     throw Error(ErrorCode::kUnsupported, "An engine computes in the precision that it was built with.",
                 "Leave `precision` out, or build the engine again.", "tensorrt");
   }
-  if (!options.properties.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + options.properties.front().first + "'.",
-                "Leave `properties` out.", "tensorrt");
+  for (const auto& [name, value] : options.properties) {
+    if (name != "CUDA_GRAPH") {
+      throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + name + "'.",
+                  "Use CUDA_GRAPH, or leave `properties` out.", "tensorrt");
+    }
+    if (value != "YES" && value != "NO") {
+      throw Error(ErrorCode::kInvalidArgument, "The property CUDA_GRAPH cannot be '" + value + "'.", "Use YES or NO.",
+                  "tensorrt");
+    }
   }
   if (options.profile) {
     throw Error(ErrorCode::kUnsupported, "The layers of an engine cannot be measured yet.", "Leave `profile` out.",
@@ -164,7 +170,11 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   }
   auto context = loaded->make_context();
   fix_shapes(*loaded, options, *context);
+  // With open shapes every new one would be recorded anew.
+  loaded->graphs = !loaded->dynamic;
+  for (const auto& property : options.properties) loaded->graphs = property.second == "YES";
   ModelInfo info;
+  info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
   info.precision = "engine";
   info.optimal_in_flight = 2;  // one moves its data while the other computes
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/log.h"
+
 namespace edge::tensorrt {
 namespace {
 
@@ -226,6 +228,7 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
   }
   gpu_.check_alive();
   const Gpu::Current current(gpu_);
+  graph_.reset();  // TensorRT may move its own memory for another shape
   try {
     set_shapes(input_shapes);
     Binding binding = make_binding(input_shapes);
@@ -234,6 +237,7 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
     outputs_ = std::move(binding.outputs);
     input_places_ = std::move(binding.input_places);
     output_places_ = std::move(binding.output_places);
+    want_graph();
   } catch (...) {
     // Back to the former shapes; the former memory is still there.
     for (size_t i = 0; i < inputs_.size(); ++i) context_->set_input_shape(specs[i].name, inputs_[i].shape);
@@ -241,16 +245,19 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
     for (size_t i = 0; !inputs_.empty() && i < outputs_.size(); ++i) {
       if (!output_places_[i].late) context_->set_address(model_->outputs[i].name, output_places_[i].address);
     }
+    want_graph();
     throw;
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------- run
-
-void TensorRtRequest::count(const Place& place, size_t bytes) {
-  bytes_transferred_ += bytes;
-  if (!place.page_locked) bytes_copied_ += bytes;  // by way of the driver's own memory
+void TensorRtRequest::want_graph() {
+  // Page-locked and of a size that is known beforehand.
+  const auto fits = [](const Place& place) { return place.page_locked && !place.late; };
+  graph_wanted_ = model_->graphs && std::all_of(input_places_.begin(), input_places_.end(), fits) &&
+                  std::all_of(output_places_.begin(), output_places_.end(), fits);
 }
+
+// ------------------------------------------------------------------------------------------------------------- run
 
 // Everything of one run goes into the stream; nothing here waits for the GPU, but where TensorRT itself does.
 void TensorRtRequest::submit() {
@@ -260,11 +267,9 @@ void TensorRtRequest::submit() {
     if (input.bytes == 0) continue;
     gpu_.check(api.copy_to_device(input_places_[i].address, input.buffer->data(), input.bytes, stream_.get()),
                "copy the inputs");
-    count(input_places_[i], input.bytes);
   }
   const Words words;
   if (!context_->enqueue(stream_.get())) {
-    gpu_.check(api.stream_synchronize(stream_.get()), "run the engine");
     for (const Place& place : output_places_) {
       if (place.late) place.late->rethrow();
     }
@@ -279,9 +284,7 @@ void TensorRtRequest::submit() {
     gpu_.check(api.copy_to_host(output.buffer->data(), place.late ? place.late->address() : place.address, output.bytes,
                                 stream_.get()),
                "copy the outputs");
-    count(place, output.bytes);
   }
-  gpu_.check(api.event_record(done_.get(), stream_.get()), "record the end of a run");
 }
 
 // The shape is known by now; the values may still be on their way.
@@ -297,20 +300,56 @@ void TensorRtRequest::fetch_late(size_t index) {
   lock_pages(place);
 }
 
+void TensorRtRequest::count_bytes() {
+  const auto count = [this](const Place& place, size_t bytes) {
+    if (place.direct) return;
+    bytes_transferred_ += bytes;
+    if (!place.page_locked) bytes_copied_ += bytes;  // by way of the driver's own memory
+  };
+  for (size_t i = 0; i < inputs_.size(); ++i) count(input_places_[i], inputs_[i].bytes);
+  for (size_t i = 0; i < outputs_.size(); ++i) count(output_places_[i], outputs_[i].bytes);
+}
+
+// After a run, which has let TensorRT do what it does only once, and whose result no failure here can spoil.
+void TensorRtRequest::record() {
+  graph_wanted_ = false;
+  if (model_->graph_refused) return;
+  try {
+    graph_ = record_graph(model_->gpu, stream_.get(), [this] { submit(); });
+  } catch (...) {
+    const Error error = current_error("tensorrt");
+    if (model_->graph_refused.exchange(true)) return;
+    log(LogLevel::kInfo, "tensorrt",
+        "The model's runs are not recorded as CUDA graphs, and are submitted one by one: " + error.message() +
+            (error.cause().empty() ? "" : " " + error.cause()));
+  }
+}
+
 void TensorRtRequest::run() {
   cancelled_ = false;
-  bytes_copied_ = bytes_transferred_ = 0;
+  bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
   gpu_.check_alive();
   const Gpu::Current current(gpu_);
+  const CudaApi& api = gpu_.api();
+  const bool recorded = graph_.get() != nullptr;
   try {
-    submit();
+    if (recorded) {
+      gpu_.check(api.graph_launch(graph_.get(), stream_.get()), "launch a graph");
+    } else {
+      submit();
+    }
+    gpu_.check(api.event_record(done_.get(), stream_.get()), "record the end of a run");
   } catch (...) {
-    gpu_.api().stream_synchronize(stream_.get());  // what is under way still uses the buffers
+    // What is under way still uses the buffers; and a lost GPU is the reason, not what it led to.
+    gpu_.check(api.stream_synchronize(stream_.get()), "run the engine");
     throw;
   }
-  gpu_.check(gpu_.api().event_synchronize(done_.get()), "finish a run");
+  gpu_.check(api.event_synchronize(done_.get()), "finish a run");
+  count_bytes();
+  graph_runs_ = recorded ? 1 : 0;
   // A GPU cannot be stopped in the middle of its work: a cancelled run only ends without a result.
   if (cancelled_) throw Error(ErrorCode::kAborted, "The run was cancelled.", "", "tensorrt");
+  if (graph_wanted_) record();
 }
 
 }  // namespace edge::tensorrt

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/tensorrt/graph.h"
 #include "backends/tensorrt/infer.h"
 #include "core/backend.h"
 
@@ -27,8 +28,10 @@ struct Loaded {
   const std::shared_ptr<const Gpu> gpu;
   Engine engine;
   std::vector<TensorSpec> inputs, outputs;
-  std::vector<std::pair<Shape, Shape>> profile;  // smallest and largest shape of each input
-  bool dynamic = false;                          // an input is open
+  std::vector<std::pair<Shape, Shape>> profile;    // smallest and largest shape of each input
+  bool dynamic = false;                            // an input is open
+  bool graphs = true;                              // runs are recorded as CUDA graphs, where that is possible
+  mutable std::atomic<bool> graph_refused{false};  // said once, and not tried again
   std::shared_ptr<Allocator> allocator;
 };
 
@@ -46,6 +49,7 @@ class TensorRtRequest final : public Request {
   void cancel() noexcept override { cancelled_ = true; }
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
+  size_t graph_runs() const override { return graph_runs_; }
 
  private:
   class LateOutput;
@@ -69,20 +73,24 @@ class TensorRtRequest final : public Request {
   void set_shapes(const std::vector<Shape>& shapes);
   Binding make_binding(const std::vector<Shape>& shapes);
   void set_addresses(const Binding& binding);
+  void want_graph();
   void submit();
   void fetch_late(size_t index);
-  void count(const Place& place, size_t bytes);
+  void record();
+  void count_bytes();
 
   const std::shared_ptr<const Loaded> model_;
   const std::shared_ptr<Model> keep_alive_;
   const Gpu& gpu_;
   Stream stream_;
   Event done_;
+  Graph graph_;                // of this binding; empty: none yet, or none at all
+  bool graph_wanted_ = false;  // after the next run
   std::vector<BoundTensor> inputs_, outputs_;
   std::vector<Place> input_places_, output_places_;
   std::unique_ptr<ExecutionContext> context_;
   std::atomic<bool> cancelled_{false};
-  size_t bytes_copied_ = 0, bytes_transferred_ = 0;
+  size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
 };
 
 }  // namespace edge::tensorrt

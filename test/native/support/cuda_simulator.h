@@ -38,8 +38,9 @@ class CudaSimulator {
     return function(what);
   }
   static int launch(void* stream, int (*run)(void*), void* argument, uint64_t duration_us) {
-    static auto* const function = find<int(void*, int (*)(void*), void*, uint64_t)>("cuda_simulator_launch");
-    return function(stream, run, argument, duration_us);
+    static auto* const function =
+        find<int(void*, int (*)(void*), void (*)(void*), void*, uint64_t)>("cuda_simulator_launch");
+    return function(stream, run, [](void*) {}, argument, duration_us);
   }
   static void* resolve(uint64_t address, size_t size) {
     static auto* const function = find<void*(uint64_t, size_t)>("cuda_simulator_resolve");

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@ using cuda_simulator::Address;
 using cuda_simulator::Control;
 using cuda_simulator::Event;
 using cuda_simulator::GpuEntry;
+using cuda_simulator::Graph;
 using cuda_simulator::Memory;
 using cuda_simulator::Stream;
 using cuda_simulator::Streams;
@@ -48,7 +50,7 @@ struct Teardown {
   }
 } teardown;
 
-// What every function begins with. `context`: it needs a current one.
+// What every function begins with. `context`: it needs a current one. Those that no recording allows, ENTER_UNRECORDED.
 int enter(const char* function, bool context) {
   if (!initialized) return kNotInitialized;
   if (const int fault = cuda_simulator::fault_of(function)) return fault;
@@ -101,6 +103,11 @@ void put_text(const std::string& text, char* to, int size) {
 #define ENTER(needs_context)                                                \
   do {                                                                      \
     if (const int entered = enter(__func__, needs_context)) return entered; \
+  } while (false)
+#define ENTER_UNRECORDED()                                                           \
+  do {                                                                               \
+    ENTER(true);                                                                     \
+    if (const int recording = Streams::instance().spoil_capture()) return recording; \
   } while (false)
 
 EXPORT int cuInit(unsigned) {
@@ -227,7 +234,7 @@ EXPORT int cuCtxGetCurrent(Context** context) {
 }
 
 EXPORT int cuMemAlloc_v2(Address* address, size_t size) {
-  ENTER(true);
+  ENTER_UNRECORDED();
   if (size == 0) return kInvalidValue;
   const Control control = Control::current();
   const GpuEntry* gpu = gpu_of(control, current.back()->device);
@@ -236,12 +243,12 @@ EXPORT int cuMemAlloc_v2(Address* address, size_t size) {
 }
 
 EXPORT int cuMemFree_v2(Address address) {
-  ENTER(true);
+  ENTER_UNRECORDED();
   return memory().free(address) ? 0 : kInvalidValue;
 }
 
 EXPORT int cuMemHostAlloc(void** data, size_t size, unsigned flags) {
-  ENTER(true);
+  ENTER_UNRECORDED();
   if (size == 0) return kInvalidValue;
   *data = memory().allocate_host(size, (flags & 2) != 0);
   return *data == nullptr ? kOutOfMemory : 0;
@@ -282,6 +289,7 @@ EXPORT int cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t size, Strea
     };
     return Streams::instance().add(stream, copy, std::chrono::microseconds(0));
   }
+  if (const int recording = Streams::instance().spoil_capture()) return recording;
   const auto* bytes = static_cast<const uint8_t*>(from);
   const auto copy = [to, staged = std::vector<uint8_t>(bytes, bytes + size)] {
     void* const target = memory().resolve(to, staged.size());
@@ -297,6 +305,9 @@ EXPORT int cuMemcpyDtoHAsync_v2(void* to, Address from, size_t size, Stream* str
   ENTER(true);
   if (to == nullptr || memory().resolve(from, size) == nullptr) return kInvalidValue;
   const bool pinned = memory().is_pinned(to, size);
+  if (!pinned) {
+    if (const int recording = Streams::instance().spoil_capture()) return recording;
+  }
   const auto copy = [to, from, size, pinned] {
     const void* const source = memory().resolve(from, size);
     if (source == nullptr || (pinned && !memory().is_pinned(to, size))) return kIllegalAddress;
@@ -314,13 +325,53 @@ EXPORT int cuStreamCreate(Stream** stream, unsigned) {
 }
 
 EXPORT int cuStreamSynchronize(Stream* stream) {
-  ENTER(true);
+  ENTER_UNRECORDED();
   return Streams::instance().wait(stream);
 }
 
 EXPORT int cuStreamDestroy_v2(Stream* stream) {
   ENTER(true);
   return Streams::instance().destroy_stream(stream) ? 0 : kInvalidHandle;
+}
+
+EXPORT int cuStreamBeginCapture_v2(Stream* stream, int mode) {
+  ENTER(true);
+  return mode == 1 ? Streams::instance().begin_capture(stream) : kInvalidValue;  // thread-local: the only one here
+}
+
+EXPORT int cuStreamEndCapture(Stream* stream, Graph** graph) {
+  // It ends, also where it fails.
+  const int ended = Streams::instance().end_capture(stream, graph);
+  const int entered = enter(__func__, true);
+  if (entered != 0 && ended == 0) {
+    Streams::instance().destroy(*graph);
+    *graph = nullptr;
+  }
+  return entered != 0 ? entered : ended;
+}
+
+EXPORT int cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, unsigned long long flags) {
+  ENTER(true);
+  const Graph* const found = Streams::instance().find(graph);
+  if (found == nullptr || flags != 0) return kInvalidValue;
+  *executable = Streams::instance().keep(*found);
+  return 0;
+}
+
+EXPORT int cuGraphLaunch(Graph* executable, Stream* stream) {
+  ENTER(true);
+  const Graph* const found = Streams::instance().find(executable);
+  return found == nullptr ? kInvalidHandle : Streams::instance().launch(*found, stream);
+}
+
+EXPORT int cuGraphDestroy(Graph* graph) {
+  ENTER(true);
+  return Streams::instance().destroy(graph) ? 0 : kInvalidHandle;
+}
+
+EXPORT int cuGraphExecDestroy(Graph* executable) {
+  ENTER(true);
+  return Streams::instance().destroy(executable) ? 0 : kInvalidHandle;
 }
 
 EXPORT int cuEventCreate(Event** event, unsigned flags) {
@@ -335,7 +386,7 @@ EXPORT int cuEventRecord(Event* event, Stream* stream) {
 }
 
 EXPORT int cuEventSynchronize(Event* event) {
-  ENTER(true);
+  ENTER_UNRECORDED();
   return Streams::instance().wait(event);
 }
 
@@ -344,11 +395,13 @@ EXPORT int cuEventDestroy_v2(Event* event) {
   return Streams::instance().destroy_event(event) ? 0 : kInvalidHandle;
 }
 
-EXPORT int cuda_simulator_launch(void* stream, int (*run)(void*), void* argument, uint64_t duration_us) {
+EXPORT int cuda_simulator_launch(void* stream, int (*run)(void*), void (*destroy)(void*), void* argument,
+                                 uint64_t duration_us) {
+  const std::shared_ptr<void> owner(argument, destroy);
   if (const int entered = enter("launch", true)) return entered;
-  const int fault = cuda_simulator::fault_of("kernel");
-  const auto work = [run, argument, fault] {
-    const int result = run(argument);
+  const auto work = [run, owner] {
+    const int fault = cuda_simulator::fault_of("kernel");
+    const int result = run(owner.get());
     return fault != 0 ? fault : result;
   };
   return Streams::instance().add(static_cast<Stream*>(stream), work, std::chrono::microseconds(duration_us));
@@ -362,5 +415,6 @@ EXPORT size_t cuda_simulator_live(const char* what) {
   if (name == "host") return memory().host_blocks();
   if (name == "streams") return Streams::instance().streams();
   if (name == "events") return Streams::instance().events();
+  if (name == "graphs") return Streams::instance().graphs();
   return SIZE_MAX;
 }

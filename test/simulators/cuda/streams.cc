@@ -10,18 +10,17 @@ namespace cuda_simulator {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kInvalidHandle = 400, kDeinitialized = 4;
+constexpr int kInvalidHandle = 400, kIllegalState = 401, kDeinitialized = 4, kCaptureUnsupported = 900,
+              kCaptureInvalidated = 901;
 
 }  // namespace
 
 class Stream {
  public:
-  struct Operation {
-    Work work;
-    std::chrono::microseconds duration;
-    Clock::time_point done{};  // set when it is the first of its stream
-  };
   std::deque<Operation> operations;
+  std::unique_ptr<Graph> recording;
+  std::thread::id recorder;
+  bool spoilt = false;
 };
 
 Streams& Streams::instance() {
@@ -63,9 +62,74 @@ int Streams::add(Stream* stream, Work work, std::chrono::microseconds duration) 
   if (deinitialized_) return kDeinitialized;
   if (sticky_ != 0) return sticky_;
   if (streams_.count(stream) == 0) return kInvalidHandle;
+  if (stream->recording) {
+    stream->recording->operations.push_back({std::move(work), duration});
+    return stream->spoilt ? kCaptureInvalidated : 0;
+  }
   stream->operations.push_back({std::move(work), duration});
   changed_.notify_all();
   return 0;
+}
+
+int Streams::begin_capture(Stream* stream) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (streams_.count(stream) == 0) return kInvalidHandle;
+  if (stream->recording) return kIllegalState;
+  stream->recording = std::make_unique<Graph>();
+  stream->recorder = std::this_thread::get_id();
+  stream->spoilt = false;
+  return 0;
+}
+
+int Streams::end_capture(Stream* stream, Graph** graph) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  *graph = nullptr;
+  if (streams_.count(stream) == 0) return kInvalidHandle;
+  if (!stream->recording) return kIllegalState;
+  const std::unique_ptr<Graph> recorded = std::move(stream->recording);
+  if (stream->spoilt) return kCaptureInvalidated;
+  *graph = *graphs_.insert(new Graph(*recorded)).first;
+  return 0;
+}
+
+int Streams::spoil_capture() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  int result = 0;
+  for (Stream* stream : streams_) {
+    if (!stream->recording || stream->recorder != std::this_thread::get_id()) continue;
+    stream->spoilt = true;
+    result = kCaptureUnsupported;
+  }
+  return result;
+}
+
+int Streams::launch(const Graph& graph, Stream* stream) {
+  for (const Operation& operation : graph.operations) {
+    if (const int result = add(stream, operation.work, operation.duration)) return result;
+  }
+  return 0;
+}
+
+Graph* Streams::keep(Graph graph) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return *graphs_.insert(new Graph(std::move(graph))).first;
+}
+
+bool Streams::destroy(Graph* graph) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (graphs_.erase(graph) == 0) return false;
+  delete graph;
+  return true;
+}
+
+const Graph* Streams::find(Graph* graph) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return graphs_.count(graph) == 0 ? nullptr : graph;
+}
+
+size_t Streams::graphs() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return graphs_.size();
 }
 
 int Streams::record(Event* event, Stream* stream) {
@@ -131,7 +195,7 @@ void Streams::run() {
     const Clock::time_point now = Clock::now();
     for (Stream* stream : streams_) {
       if (stream->operations.empty()) continue;
-      Stream::Operation& first = stream->operations.front();
+      Operation& first = stream->operations.front();
       if (first.done == Clock::time_point{}) first.done = now + first.duration;
       if (next == nullptr || first.done < next->operations.front().done) next = stream;
     }

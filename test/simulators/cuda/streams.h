@@ -9,6 +9,8 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
+#include <vector>
 
 namespace cuda_simulator {
 
@@ -16,6 +18,17 @@ namespace cuda_simulator {
 using Work = std::function<int()>;
 
 class Stream;
+
+struct Operation {
+  Work work;
+  std::chrono::microseconds duration;
+  std::chrono::steady_clock::time_point done{};  // set when it is the first of its stream
+};
+
+// What was put into a stream while it was recorded. Launched as a whole, any number of times.
+struct Graph {
+  std::vector<Operation> operations;
+};
 
 class Event {
  public:
@@ -44,6 +57,20 @@ class Streams {
   int wait(Event* event);
   int wait(Stream* stream);
 
+  // From here on the stream records what is put into it. 401: it does already.
+  int begin_capture(Stream* stream);
+  // 901, and no graph, where something happened meanwhile that cannot be recorded.
+  int end_capture(Stream* stream, Graph** graph);
+  // The calling thread does what no recording allows: those that it has begun are spoilt. 900 where there is one, else
+  // 0.
+  int spoil_capture();
+  int launch(const Graph& graph, Stream* stream);
+  size_t graphs();
+  Graph* keep(Graph graph);
+  bool destroy(Graph* graph);
+  // Null where the handle is none.
+  const Graph* find(Graph* graph);
+
   int sticky();
   // Everybody who waits is told CUDA_ERROR_DEINITIALIZED, and so is everybody who comes later.
   void deinitialize();
@@ -58,6 +85,7 @@ class Streams {
   std::condition_variable changed_;
   std::set<Stream*> streams_;
   std::set<Event*> events_;
+  std::set<Graph*> graphs_;
   int sticky_ = 0;
   bool deinitialized_ = false;
 };

@@ -165,14 +165,11 @@ bool set_allocator(ContextWorker* self, const char* name, void* allocator) {
 }
 
 bool launch(void* stream, std::function<int()> kernel, uint64_t duration_us) {
-  auto* const work = new std::function<int()>(std::move(kernel));
-  const auto run = [](void* argument) {
-    const std::unique_ptr<std::function<int()>> owned(static_cast<std::function<int()>*>(argument));
-    return (*owned)();
-  };
-  const int result = cuda_simulator_launch(stream, run, work, duration_us);
+  using Kernel = std::function<int()>;
+  const auto run = [](void* argument) { return (*static_cast<Kernel*>(argument))(); };
+  const auto destroy = [](void* argument) { delete static_cast<Kernel*>(argument); };
+  const int result = cuda_simulator_launch(stream, run, destroy, new Kernel(std::move(kernel)), duration_us);
   if (result == 0) return true;
-  delete work;
   error("[runtime] Error Code 1: Cuda Driver (CUresult " + std::to_string(result) + ")");
   return false;
 }
@@ -227,6 +224,10 @@ bool enqueue(ContextWorker* self, void* stream) {
             " has no shape or no address)");
       return false;
     }
+  }
+  if (const int result = plan.synchronizes ? cuStreamSynchronize(stream) : 0) {
+    error("[runtime] Error Code 1: Cuda Driver (CUresult " + std::to_string(result) + ")");
+    return false;
   }
   uint64_t duration = plan.duration_us;
   for (const Output& output : plan.outputs) {

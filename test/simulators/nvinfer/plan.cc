@@ -93,6 +93,8 @@ Plan parse_plan(const std::string& text, int major) {
       words >> plan.profiles;
     } else if (word == "no-context") {
       plan.no_context = true;
+    } else if (word == "synchronizes") {
+      plan.synchronizes = true;
     } else if (word == "end") {
       ended = true;
     }

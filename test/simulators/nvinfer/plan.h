@@ -32,7 +32,7 @@ struct Plan {
   uint64_t duration_us = 0;
   int major = 0;
   int profiles = 1;
-  bool no_context = false;
+  bool no_context = false, synchronizes = false;
 };
 
 // Throws std::string: TensorRT's words.

@@ -14,6 +14,7 @@
 #include "../../support/recorder.h"
 #include "backends/tensorrt/tensorrt.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/reaper.h"
 
 namespace edge::tensorrt {
@@ -290,17 +291,137 @@ TEST_P(EngineTest, ARunThatLosesTheGpuSaysSoAndSoDoesEverythingLater) {
   EXPECT_EQ(error_of([&] { load(kAdd); })->code(), ErrorCode::kDeviceLost);
 }
 
+TEST_P(EngineTest, ARunIsRecordedOnceAndThenLaunchedAsAWhole) {
+  open();
+  const auto model = load(kAdd);
+  EXPECT_EQ(model->info().properties.at("CUDA_GRAPH"), "YES");
+  const auto first = model->create_request(), second = model->create_request();
+  for (const auto& request : {first.get(), second.get()}) request->bind({{4}});
+  EXPECT_EQ(CudaSimulator::live("graphs"), 0u);
+  for (float i = 0; i < 3; ++i) {
+    for (const auto& request : {first.get(), second.get()}) {
+      fill(*request, {i, 1, 2, 3});
+      request->run();
+      EXPECT_EQ(result(*request), (Floats{i + 1, 2, 3, 4}));
+      EXPECT_EQ(request->graph_runs(), i == 0 ? 0u : 1u);
+      EXPECT_EQ(request->bytes_transferred(), 32u);
+      EXPECT_EQ(request->bytes_copied(), 0u);
+    }
+  }
+  EXPECT_EQ(CudaSimulator::live("graphs"), 2u);
+  // Other memory, so another graph.
+  first->bind({{4}});
+  EXPECT_EQ(CudaSimulator::live("graphs"), 1u);
+  for (float i = 0; i < 2; ++i) {
+    fill(*first, {5, 6, 7, i});
+    first->run();
+    EXPECT_EQ(result(*first), (Floats{6, 7, 8, i + 1}));
+    EXPECT_EQ(first->graph_runs(), i == 0 ? 0u : 1u);
+  }
+}
+
+TEST_P(EngineTest, WhatCannotBeRecordedRunsAllTheSame) {
+  open();
+  std::vector<std::string> said;
+  const auto listener = add_log_listener([&](LogLevel level, const std::string& from, const std::string& text) {
+    if (level == LogLevel::kInfo && from == "tensorrt" && text.find("CUDA graph") != std::string::npos) {
+      said.push_back(text);
+    }
+  });
+  const std::string synchronizes = std::string(kAdd) + "synchronizes\n";
+  const auto model = load(synchronizes);
+  for (int i = 0; i < 2; ++i) {
+    const auto request = model->create_request();
+    request->bind({{4}});
+    for (float j = 0; j < 3; ++j) {
+      fill(*request, {j, 1, 2, 3});
+      request->run();
+      EXPECT_EQ(result(*request), (Floats{j + 1, 2, 3, 4}));
+      EXPECT_EQ(request->graph_runs(), 0u);
+    }
+  }
+  ASSERT_EQ(said.size(), 1u);  // once a model
+  EXPECT_NE(said[0].find("CUresult 900"), std::string::npos) << said[0];
+  // The driver that refuses it at any of the steps.
+  for (const char* function : {"cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags"}) {
+    simulator.tell(std::string("fail ") + function + " 2");
+    const auto request = load(kAdd)->create_request();
+    request->bind({{4}});
+    for (int j = 0; j < 2; ++j) {
+      fill(*request, {0, 1, 2, 3});
+      request->run();
+      EXPECT_EQ(result(*request), (Floats{1, 2, 3, 4}));
+      EXPECT_EQ(request->graph_runs(), 0u);
+    }
+    EXPECT_NE(said.back().find("out of memory"), std::string::npos) << said.back();
+  }
+  EXPECT_EQ(said.size(), 4u);
+}
+
+TEST_P(EngineTest, GraphsCanBeAskedForAndForbidden) {
+  open();
+  const auto replayed = [&](const std::string& lines, const char* value, std::vector<Shape> shapes) {
+    LoadOptions options;
+    if (value != nullptr) options.properties = {{"CUDA_GRAPH", value}};
+    const auto model = load(lines, options);
+    const auto request = model->create_request();
+    request->bind(shapes);
+    request->run();
+    request->run();
+    return std::make_pair(model->info().properties.at("CUDA_GRAPH"), request->graph_runs());
+  };
+  using Outcome = std::pair<std::string, size_t>;
+  EXPECT_EQ(replayed(kAdd, "NO", {{4}}), (Outcome{"NO", 0}));
+  EXPECT_EQ(replayed(kOpen, nullptr, {{3, 2}}), (Outcome{"NO", 0}));
+  EXPECT_EQ(replayed(kOpen, "YES", {{3, 2}}), (Outcome{"YES", 1}));
+  // The sizes of the outputs differ from run to run.
+  EXPECT_EQ(replayed("input \"x\" f32 4\noutput \"y\" nonzero \"x\"\n", "YES", {{4}}), (Outcome{"YES", 0}));
+}
+
+TEST_P(EngineTest, AFailedBindLeavesNoGraphOfOtherMemory) {
+  open();
+  LoadOptions options;
+  options.properties = {{"CUDA_GRAPH", "YES"}};
+  const auto request = load(kOpen, options)->create_request();
+  request->bind({{1, 2}});
+  request->run();
+  request->run();
+  EXPECT_EQ(request->graph_runs(), 1u);
+  simulator.tell("fail cuMemAlloc_v2 2");
+  EXPECT_EQ(error_of([&] { request->bind({{8, 2}}); })->code(), ErrorCode::kOutOfMemory);
+  simulator.tell("");
+  for (float i = 0; i < 2; ++i) {
+    fill(*request, {4, i});
+    request->run();
+    EXPECT_EQ(result(*request), (Floats{5, i + 1}));
+    EXPECT_EQ(request->graph_runs(), i == 0 ? 0u : 1u);
+  }
+}
+
+TEST_P(EngineTest, AGraphThatLosesTheGpuSaysSo) {
+  open();
+  const auto request = load(kAdd)->create_request();
+  request->bind({{4}});
+  request->run();
+  simulator.tell("fail kernel 719");
+  const auto error = error_of([&] { request->run(); });
+  EXPECT_EQ(error->code(), ErrorCode::kDeviceLost);
+  EXPECT_EQ(error->cause(), "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure");
+}
+
 TEST_P(EngineTest, EverythingOnTheGpuIsFreed) {
   open();
+  LoadOptions options;
+  options.properties = {{"CUDA_GRAPH", "YES"}};
   for (int i = 0; i < 3; ++i) {
-    const auto model = load(kOpen);
+    const auto model = load(kOpen, options);
     const auto first = model->create_request(), second = model->create_request();
     first->bind({{1, 2}});
     second->bind({{4, 2}});
     second->bind({{8, 2}});
     second->run();
   }
-  for (const char* what : {"device", "streams", "events"}) EXPECT_EQ(CudaSimulator::live(what), 0u) << what;
+  for (const char* what : {"device", "streams", "events", "graphs"}) EXPECT_EQ(CudaSimulator::live(what), 0u) << what;
   while (CudaSimulator::live("host") != 0) std::this_thread::yield();  // freed on the reaper's thread
 }
 
