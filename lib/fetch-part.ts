@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { InferenceError } from './errors.js';
 import { clients, type Part, type PartFile } from './manifest.js';
@@ -30,11 +31,12 @@ const clientInstallations: Readonly<Record<string, readonly [name: string, packa
   tar: ['tar', 'tar'],
   mvn: ['Maven', 'maven'],
   java: ['Java', 'default-jre-headless'],
+  cargo: ['Cargo 1.70 or newer, with rustup', 'cargo'],
 };
 
 // pip's, npm's and Maven's words.
 const noNetwork =
-  /NewConnectionError|ConnectTimeoutError|Temporary failure in name resolution|Name or service not known|Network is unreachable|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ProxyError|Unknown host|Connection refused|Connect(?:ion)? timed out|No route to host/i;
+  /NewConnectionError|ConnectTimeoutError|Temporary failure in name resolution|Name or service not known|Network is unreachable|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ProxyError|Unknown host|Connection refused|Connect(?:ion)? timed out|No route to host|failed to resolve address|Could not resolve host/i;
 const diskFull = /ENOSPC|No space left on device/;
 const notThere =
   /No matching distribution|Could not find a version|\bE404\b|\bETARGET\b|Could not find artifact|was not found in/;
@@ -134,6 +136,26 @@ function largestFile(directory: string): number {
   return largest;
 }
 
+/** A crate's file in Cargo's cache, of each registry that it has been fetched from. */
+function cachedCrates(file: PartFile): string[] {
+  const cache = path.join(process.env.CARGO_HOME || path.join(os.homedir(), '.cargo'), 'registry', 'cache');
+  const registries = fs.existsSync(cache) ? fs.readdirSync(cache) : [];
+  return registries.map((registry) => path.join(cache, registry, file.file)).filter((name) => fs.existsSync(name));
+}
+
+/** Cargo fetches for projects only: an empty one that depends on the crate. */
+function cargoProject(part: Part, directory: string): string {
+  const manifest = path.join(directory, 'Cargo.toml');
+  fs.mkdirSync(path.join(directory, 'src'), { recursive: true });
+  fs.writeFileSync(path.join(directory, 'src', 'lib.rs'), '');
+  const version = part.version.replace(/\+.*/, ''); // what follows a plus tells builds apart, not versions
+  fs.writeFileSync(
+    manifest,
+    `[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\n${part.name} = "=${version}"\n`,
+  );
+  return manifest;
+}
+
 function clientCall(part: Part, file: PartFile, scratch: string, target: string, again: boolean) {
   if (part.ecosystem === 'npm') {
     // A cache of its own: its growth is the progress, and a damaged entry cannot come back.
@@ -149,6 +171,13 @@ function clientCall(part: Part, file: PartFile, scratch: string, target: string,
     // The user's own repository is asked first, which may have it; what is damaged there is passed by.
     if (again) args.push(`-Dmaven.repo.local=${path.join(scratch, 'repository')}`);
     return { command: 'mvn', args };
+  }
+  if (part.ecosystem === 'cargo') {
+    if (again) for (const crate of cachedCrates(file)) fs.rmSync(crate, { force: true });
+    // One platform's dependencies, since Cargo does not fetch a crate without them.
+    const manifest = cargoProject(part, path.join(scratch, 'project'));
+    const args = ['fetch', '--quiet', '--manifest-path', manifest, '--target', 'x86_64-unknown-linux-gnu'];
+    return { command: 'cargo', args };
   }
   const tags = file.tags;
   const args = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--no-input', '--progress-bar', 'off'];
@@ -216,6 +245,9 @@ async function tryDownload(
     }
     return { problem: `${client} ended with code ${result.code}`, cause };
   }
+  if (part.ecosystem === 'cargo') {
+    for (const crate of cachedCrates(file)) fs.copyFileSync(crate, path.join(target, file.file));
+  }
   const names = fs.readdirSync(target);
   const name = names.includes(file.file) ? file.file : names.length === 1 ? names[0] : undefined;
   if (name === undefined) return { problem: `${client} left no file`, cause };
@@ -250,7 +282,7 @@ export async function download(part: Part, file: PartFile, scratch: string, hook
 /** Unpacks the whole archive into an empty folder. */
 export async function unpack(part: Part, archive: string, target: string, hooks: FetchHooks): Promise<void> {
   fs.mkdirSync(target, { recursive: true });
-  const zip = part.ecosystem !== 'npm'; // wheels and jars
+  const zip = part.ecosystem === 'pypi' || part.ecosystem === 'maven'; // wheels and jars
   const command = zip ? 'python3' : 'tar';
   const args = zip
     ? ['-m', 'zipfile', '-e', archive, target]

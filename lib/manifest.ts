@@ -24,7 +24,7 @@ export interface PartFile {
 }
 
 /** Each part is fetched by its ecosystem's own client. */
-export const clients = { pypi: 'pip', npm: 'npm', maven: 'mvn' } as const;
+export const clients = { pypi: 'pip', npm: 'npm', maven: 'mvn', cargo: 'cargo' } as const;
 
 export type Ecosystem = keyof typeof clients;
 

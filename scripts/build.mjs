@@ -33,16 +33,23 @@ export function nativeKey(facts) {
   return contentKey(root, nativeSources, { ...facts, tools: nativeTools() });
 }
 
-/** The C headers of the pinned releases of OpenVINO that are installed: the test that compares api.h with them needs one. */
-export function openvinoHeaders() {
+/** Folders in the pinned parts of this name, of those that are installed. */
+function installedFolders(name, folderOf) {
   const manifest = JSON.parse(fs.readFileSync(path.join(root, 'runtimes', 'manifest.json'), 'utf8'));
   const parents = [process.env.EDGE_INFER_RUNTIMES, path.join(root, 'runtimes')].filter(Boolean);
   return manifest.parts
-    .filter((part) => part.name === 'openvino')
-    .map(({ id, version }) => `${id}-${version}-${process.platform}-${process.arch}`)
-    .map((folder) => parents.map((parent) => path.resolve(parent, folder, 'openvino', 'include')).find(fs.existsSync))
+    .filter((part) => part.name === name)
+    .map((part) => path.join(`${part.id}-${part.version}-${process.platform}-${process.arch}`, folderOf(part)))
+    .map((folder) => parents.map((parent) => path.resolve(parent, folder)).find(fs.existsSync))
     .filter(Boolean);
 }
+
+/** OpenVINO's C headers: the test that compares api.h with them needs one. */
+const openvinoHeaders = () => installedFolders('openvino', () => path.join('openvino', 'include'));
+
+/** TensorRT's headers: the test that compares slots.h with them needs one. */
+const tensorrtHeaders = () =>
+  installedFolders('trtx-sys', ({ extract }) => extract.find((pattern) => pattern.endsWith('/**')).slice(0, -3));
 
 /** The pinned TFLite where it is installed: the tests of the Edge TPU simulator run on it. */
 export function tfliteLibrary() {
@@ -97,16 +104,18 @@ const benchTarget = {
 function nativeTestsTarget(name, sanitize) {
   const directory = `build/${name}`;
   const headers = sanitize ? [] : openvinoHeaders();
+  const tensorrt = sanitize ? [] : tensorrtHeaders();
   const tflite = tfliteLibrary();
   return {
     name,
     directory,
     tests: true,
     inputs: [...nativeSources, 'test/native', 'test/simulators'],
-    facts: { sanitize, headers, tflite },
+    facts: { sanitize, headers, tensorrt, tflite },
     outputs: [
       `${directory}/edge_tests`,
       ...headers.map((_, i) => `${directory}/openvino_api_test_${i}`),
+      ...tensorrt.map((_, i) => `${directory}/tensorrt_headers_test_${i}`),
       ...(tflite === null ? [] : [`${directory}/edgetpu_simulator_tests`]),
     ],
     make() {
@@ -114,6 +123,7 @@ function nativeTestsTarget(name, sanitize) {
         EDGE_INFER_TESTS: 'ON',
         EDGE_INFER_SANITIZE: sanitize,
         EDGE_INFER_OPENVINO_HEADERS: headers.join(';'),
+        EDGE_INFER_TENSORRT_HEADERS: tensorrt.join(';'),
         EDGE_INFER_TFLITE_LIBRARY: tflite ?? '',
       };
       const definitions = Object.entries(options).map(([key, value]) => `-D${key}=${value}`);

@@ -12,7 +12,7 @@ export async function runtime(id, platform) {
   const { installRuntime, listRuntimes } = built('runtimes.js');
   const status = listRuntimes({ platform }).find((part) => part.id === id);
   // Wheels and jars are unpacked with Python.
-  if (status?.ecosystem !== 'npm' && status?.installed === false) checkPython();
+  if (['pypi', 'maven'].includes(status?.ecosystem) && status?.installed === false) checkPython();
   const { runtimeProgress } = built('runtime-progress.js');
   return (await installRuntime(id, { platform, onProgress: runtimeProgress() })).directory;
 }

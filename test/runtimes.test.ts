@@ -76,6 +76,27 @@ beforeAll(() => {
   fs.writeFileSync(path.join(root, 'jar', 'org', 'lib', 'linux-x86_64', 'other.so'), 'not wanted');
   spawnSync(real, ['-m', 'zipfile', '-c', jar, 'org'], { cwd: path.join(root, 'jar') });
   client('mvn', '-DoutputDirectory', jar, 'exit 1');
+  const crate = path.join(root, 'headers-4.0.0+sdk5.crate');
+  fs.mkdirSync(path.join(root, 'headers-4.0.0', 'include'), { recursive: true });
+  fs.writeFileSync(path.join(root, 'headers-4.0.0', 'include', 'sdk.h'), 'int sdk();');
+  fs.writeFileSync(path.join(root, 'headers-4.0.0', 'build.rs'), 'not wanted');
+  spawnSync('tar', ['-czf', crate, 'headers-4.0.0'], { cwd: root });
+  // Cargo leaves the crate in its cache, where it may be already.
+  fs.writeFileSync(
+    path.join(bin, 'cargo'),
+    `#!/bin/sh
+set -eu
+echo "cargo $*" >> '${log}'
+grep '^headers' "$4" >> '${log}'
+answer=$(head -n 1 '${root}/answers'); sed -i 1d '${root}/answers'
+cache="$CARGO_HOME/registry/cache/registry-1"; mkdir -p "$cache"
+case "$answer" in
+  good) test -e "$cache/$(basename '${crate}')" || cp '${crate}' "$cache/" ;;
+  *) echo "$answer" >&2; exit 1 ;;
+esac
+`,
+    { mode: 0o755 },
+  );
   const file = (name: string) => ({
     [platform]: { file: path.basename(name), size: fs.statSync(name).size, sha256: sha256(name) },
   });
@@ -111,6 +132,16 @@ beforeAll(() => {
         version: '3.0-1.5',
         platforms: { [platform]: { ...file(jar)[platform]!, classifier: 'linux-x86_64' } },
         extract: ['org/lib/*/liblib.so'],
+      },
+      {
+        ...common,
+        id: 'headers',
+        title: 'Headers in a crate',
+        ecosystem: 'cargo',
+        name: 'headers',
+        version: '4.0.0+sdk5',
+        platforms: file(crate),
+        extract: ['include/**'],
       },
       {
         ...common,
@@ -174,6 +205,33 @@ describe('a download', () => {
       /^mvn -B .*maven-dependency-plugin:[\d.]+:copy .*-Dartifact=org\.lib:lib:3\.0-1\.5:jar:linux-x86_64$/,
     );
     expect((await verifyRuntime('tflite', { directory, manifest })).ok).toBe(true);
+  });
+
+  test('from Cargo: by way of an empty project and its cache', async () => {
+    const home = path.join(directory, 'cargo-home');
+    const cached = path.join(home, 'registry', 'cache', 'registry-1', 'headers-4.0.0+sdk5.crate');
+    const saved = process.env.CARGO_HOME;
+    process.env.CARGO_HOME = home;
+    try {
+      // What the cache has is damaged: it goes, and Cargo fetches it anew.
+      fs.mkdirSync(path.dirname(cached), { recursive: true });
+      fs.writeFileSync(cached, 'damaged');
+      answers('good', 'good');
+      const installed = await install('headers', { onProgress: ({ client: name }) => expect(name).toBe('cargo') });
+      expect(fs.readdirSync(installed.directory).sort()).toEqual(['.installed.json', 'include']);
+      expect(calls()).toHaveLength(4);
+      expect(calls()[0]).toMatch(/^cargo fetch --quiet --manifest-path \S+\/Cargo\.toml --target /);
+      expect(calls()[1]).toBe('headers = "=4.0.0"');
+      answers('error: failed to get `headers`: Could not resolve host: nowhere');
+      fs.rmSync(installed.directory, { recursive: true });
+      await expect(install('headers')).rejects.toMatchObject({
+        code: 'ERR_UNAVAILABLE',
+        message: expect.stringMatching(/no connection/) as string,
+      });
+    } finally {
+      if (saved === undefined) delete process.env.CARGO_HOME;
+      else process.env.CARGO_HOME = saved;
+    }
   });
 
   test('that is damaged in the user’s Maven repository is fetched anew beside it', async () => {
@@ -311,6 +369,7 @@ describe('what is installed', () => {
       ['sdk', true, true],
       ['tool', false, true],
       ['tflite', false, true],
+      ['headers', false, true],
       ['other', false, false],
     ]);
     expect(list[0]).toMatchObject({ licence: 'MIT', directory: path.join(directory, `sdk-1.0-${platform}`) });

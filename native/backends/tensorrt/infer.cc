@@ -131,12 +131,6 @@ class VersionedOutputAllocator {  // IOutputAllocator from 10 on
   OutputSink& sink_;
 };
 
-void* logger_of(int major) {
-  static auto* const logger = new Logger;
-  static auto* const versioned = new VersionedLogger;
-  return major < 11 ? static_cast<void*>(logger) : static_cast<void*>(versioned);
-}
-
 struct TypeName {
   const char* name;
   std::optional<Dtype> dtype;
@@ -148,6 +142,12 @@ const TypeName kTypes[] = {{"f32", Dtype::kF32},   {"f16", Dtype::kF16},   {"i8"
                            {"INT4", std::nullopt}, {"FP4", std::nullopt},  {"E8M0", std::nullopt}};
 
 }  // namespace
+
+void* logger_of(int major) {
+  static auto* const logger = new Logger;
+  static auto* const versioned = new VersionedLogger;
+  return major < 11 ? static_cast<void*>(logger) : static_cast<void*>(versioned);
+}
 
 Words::Words() : outer_(std::exchange(current_words, this)) {}
 Words::~Words() { current_words = outer_; }

@@ -28,6 +28,9 @@ class Words {
   Words* const outer_;
 };
 
+// What TensorRT is given to say it to: an ILogger of this major version, which lives as long as the process.
+void* logger_of(int major);
+
 // An object of TensorRT's: deleted by its own virtual destructor.
 struct DeleteObject {
   void operator()(void* object) const noexcept;

@@ -1,0 +1,162 @@
+// How TensorRT is called and how it calls back, against its own headers: the compiler counts the slots. Compiled once
+// for each folder of headers that CMake is given, as another program than the other tests, which need none.
+#include <NvInfer.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "backends/tensorrt/infer.h"
+#include "backends/tensorrt/slots.h"
+#include "core/log.h"
+
+namespace edge::tensorrt {
+namespace {
+
+using nvinfer1::apiv::VCudaEngine;
+using nvinfer1::apiv::VExecutionContext;
+using nvinfer1::apiv::VRuntime;
+
+// A pointer to a virtual function is, in the C++ ABI of x86-64 and AArch64, its place in the table in bytes; on x86-64
+// plus one, which says that it is virtual, and on AArch64 that is said in the second word.
+template <typename Member>
+int slot(Member member) {
+  std::ptrdiff_t words[2];
+  static_assert(sizeof words == sizeof member);
+  std::memcpy(words, &member, sizeof words);
+#if defined(__aarch64__)
+  EXPECT_EQ(words[1] & 1, 1) << "it is not virtual";
+  return static_cast<int>(words[0] / static_cast<std::ptrdiff_t>(sizeof(void*)));
+#else
+  EXPECT_EQ(words[0] & 1, 1) << "it is not virtual";
+  return static_cast<int>((words[0] - 1) / static_cast<std::ptrdiff_t>(sizeof(void*)));
+#endif
+}
+
+TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
+  const Slots* const found = slots_of(NV_TENSORRT_MAJOR);
+  ASSERT_NE(found, nullptr) << "no slots for TensorRT " << NV_TENSORRT_MAJOR;
+  const Slots& slots = *found;
+  using nvinfer1::Dims;
+#if NV_TENSORRT_MAJOR < 10
+  using Deserialize = nvinfer1::ICudaEngine* (VRuntime::*)(const void*, std::size_t, nvinfer1::IPluginFactory*);
+  using CreateContext = nvinfer1::IExecutionContext* (VCudaEngine::*)();
+#else
+  using Deserialize = nvinfer1::ICudaEngine* (VRuntime::*)(const void*, std::size_t);
+  using CreateContext = nvinfer1::IExecutionContext* (VCudaEngine::*)(nvinfer1::ExecutionContextAllocationStrategy);
+#endif
+  EXPECT_EQ(slots.deserialize, slot<Deserialize>(&VRuntime::deserializeCudaEngine));
+  EXPECT_EQ(slots.create_context, slot<CreateContext>(&VCudaEngine::createExecutionContext));
+  EXPECT_EQ(slots.profile_count, slot(&VCudaEngine::getNbOptimizationProfiles));
+  EXPECT_EQ(slots.engine_shape, slot(&VCudaEngine::getTensorShape));
+  EXPECT_EQ(slots.dtype, slot(&VCudaEngine::getTensorDataType));
+  EXPECT_EQ(slots.location, slot(&VCudaEngine::getTensorLocation));
+  EXPECT_EQ(slots.is_shape_tensor, slot(&VCudaEngine::isShapeInferenceIO));
+  EXPECT_EQ(slots.mode, slot(&VCudaEngine::getTensorIOMode));
+  EXPECT_EQ(slots.format,
+            slot<nvinfer1::TensorFormat (VCudaEngine::*)(const char*) const>(&VCudaEngine::getTensorFormat));
+  EXPECT_EQ(slots.profile_shape, slot(&VCudaEngine::getProfileShape));
+  EXPECT_EQ(slots.tensor_count, slot(&VCudaEngine::getNbIOTensors));
+  EXPECT_EQ(slots.tensor_name, slot(&VCudaEngine::getIOTensorName));
+  EXPECT_EQ(slots.set_profile, slot(&VExecutionContext::setOptimizationProfileAsync));
+  EXPECT_EQ(slots.set_input_shape,
+            slot<bool (VExecutionContext::*)(const char*, const Dims&)>(&VExecutionContext::setInputShape));
+  EXPECT_EQ(slots.context_shape, slot(&VExecutionContext::getTensorShape));
+  EXPECT_EQ(slots.set_address, slot(&VExecutionContext::setTensorAddress));
+  EXPECT_EQ(slots.set_allocator, slot(&VExecutionContext::setOutputAllocator));
+  EXPECT_EQ(slots.enqueue, slot(&VExecutionContext::enqueueV3));
+}
+
+// Its classes have a virtual destructor, and then the pointer to the one that does the work.
+template <typename Class>
+struct Opened : Class {
+  static std::ptrdiff_t worker_offset() {
+    alignas(16) static char place[sizeof(Opened)];
+    auto* const object = reinterpret_cast<Opened*>(place);
+    return reinterpret_cast<char*>(&object->mImpl) - place;
+  }
+};
+
+TEST(TensorRtHeaders, HaveTheWorkerBehindTheTable) {
+  EXPECT_EQ(Opened<nvinfer1::IRuntime>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::ICudaEngine>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::IExecutionContext>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+}
+
+TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {
+  const auto number = [](auto value) { return static_cast<int>(value); };
+  using nvinfer1::DataType;
+  const DataType types[] = {DataType::kFLOAT, DataType::kHALF, DataType::kINT8,
+                            DataType::kINT32, DataType::kBOOL, DataType::kUINT8};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(number(types[i]), i);
+  EXPECT_EQ(number(DataType::kFP8), 6);
+#if NV_TENSORRT_MAJOR >= 10
+  EXPECT_EQ(number(DataType::kBF16), 7);
+  EXPECT_EQ(number(DataType::kINT64), 8);
+  EXPECT_EQ(number(DataType::kINT4), 9);
+  EXPECT_EQ(number(nvinfer1::ExecutionContextAllocationStrategy::kSTATIC), 0);
+#endif
+  EXPECT_EQ(number(nvinfer1::TensorIOMode::kINPUT), 1);
+  EXPECT_EQ(number(nvinfer1::TensorLocation::kDEVICE), 0);
+  EXPECT_EQ(number(nvinfer1::TensorFormat::kLINEAR), 0);
+  EXPECT_EQ(number(nvinfer1::OptProfileSelector::kMIN), number(Bound::kMin));
+  EXPECT_EQ(number(nvinfer1::OptProfileSelector::kOPT), number(Bound::kOptimal));
+  EXPECT_EQ(number(nvinfer1::OptProfileSelector::kMAX), number(Bound::kMax));
+}
+
+TEST(TensorRtHeaders, ItsLoggerIsOurs) {
+  std::vector<std::pair<LogLevel, std::string>> heard;
+  const auto listener = add_log_listener(
+      [&](LogLevel level, const std::string&, const std::string& text) { heard.emplace_back(level, text); });
+  auto* const logger = static_cast<nvinfer1::ILogger*>(logger_of(NV_TENSORRT_MAJOR));
+  const Words words;
+  using Severity = nvinfer1::ILogger::Severity;
+  logger->log(Severity::kINTERNAL_ERROR, "internal");
+  logger->log(Severity::kERROR, "error");
+  logger->log(Severity::kWARNING, "warning");
+  logger->log(Severity::kINFO, "info");
+  logger->log(Severity::kVERBOSE, "verbose");
+  EXPECT_EQ(words.text(), "internal\nerror\nwarning");
+  using Lines = std::vector<std::pair<LogLevel, std::string>>;
+  EXPECT_EQ(heard, (Lines{{LogLevel::kError, "internal"},
+                          {LogLevel::kError, "error"},
+                          {LogLevel::kWarning, "warning"},
+                          {LogLevel::kDebug, "info"}}));
+#if NV_TENSORRT_MAJOR >= 11
+  EXPECT_EQ(logger->getAPILanguage(), nvinfer1::APILanguage::kCPP);
+  EXPECT_STREQ(logger->getInterfaceInfo().kind, "ILogger");
+#endif
+}
+
+TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
+  struct Sink final : OutputSink {
+    CuAddress place(size_t bytes) noexcept override { return 0x1000 + bytes; }
+    void on_shape(Shape given) noexcept override { shape = std::move(given); }
+    Shape shape;
+  } sink;
+  const auto owner = make_output_allocator(NV_TENSORRT_MAJOR, sink);
+  auto* const allocator = static_cast<nvinfer1::IOutputAllocator*>(owner.get());
+  const auto placed = [](void* place) { return reinterpret_cast<uintptr_t>(place); };
+#if NV_TENSORRT_MAJOR >= 10
+  EXPECT_EQ(placed(allocator->reallocateOutputAsync("y", nullptr, 24, 256, nullptr)), 0x1018u);
+  EXPECT_EQ(allocator->getAPILanguage(), nvinfer1::APILanguage::kCPP);
+  EXPECT_STREQ(allocator->getInterfaceInfo().kind, "IOutputAllocator");
+#endif
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  EXPECT_EQ(placed(allocator->reallocateOutput("y", nullptr, 16, 256)), 0x1010u);
+#pragma GCC diagnostic pop
+  nvinfer1::Dims dims{};
+  dims.nbDims = 3;
+  dims.d[0] = 2;
+  dims.d[1] = 3;
+  dims.d[2] = 100'000;
+  allocator->notifyShape("y", dims);
+  EXPECT_EQ(sink.shape, (Shape{2, 3, 100'000}));
+}
+
+}  // namespace
+}  // namespace edge::tensorrt
