@@ -46,6 +46,7 @@ Napi::Value to_js(Napi::Env env, const std::vector<LayerInfo>& layers) {
     object.Set("type", layers[i].type);
     object.Set("device", layers[i].device);
     object.Set("precision", layers[i].precision);
+    object.Set("kernel", layers[i].kernel);
     array.Set(i, object);
   }
   return array;

@@ -347,6 +347,8 @@ export interface LayerInfo {
   readonly device: string;
   /** In which it is computed; '' where the SDK does not tell. */
   readonly precision: Dtype | '';
+  /** What computes it, by the SDK's name, where it tells; TFLite's delegates: `XNNPACK`, `libedgetpu`. */
+  readonly kernel: string;
 }
 
 /** The time of one layer in the last run. */

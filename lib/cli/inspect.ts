@@ -63,7 +63,13 @@ async function loaded(file: string, model: Model, facts: TfliteInfo | null, want
   if (properties.length > 0) text.push(`  properties\n${indent(table(properties), '    ')}`);
   const layers = wantsLayers ? await model.layers() : undefined;
   if (layers !== undefined) {
-    const lines = layers.map(({ name, type, device, precision }) => [type, precision || '?', device || '?', name]);
+    const lines = layers.map(({ name, type, device, precision, kernel }) => [
+      type,
+      precision || '?',
+      device || '?',
+      kernel,
+      name,
+    ]);
     text.push(`  layers\n${indent(lines.length > 0 ? table(lines) : 'the SDK does not tell', '    ')}`);
   }
   if (facts !== null) text.push(...tfliteText(facts).map((part) => indent(part)));
@@ -97,7 +103,7 @@ export const inspect: Command = {
   positionals: ['MODEL'],
   options: {
     ...loadOptionTable,
-    layers: { help: 'also every layer as executed: where, in which precision' },
+    layers: { help: 'also every layer as executed: where, in which precision, by which kernels' },
   },
   notes: `
 What a TFLite file says is printed without any SDK too; it is loaded where a device can be opened, and one that is

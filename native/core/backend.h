@@ -85,6 +85,7 @@ struct LayerInfo {
   std::string name, type;  // as the SDK calls them after compiling: layers may be fused or split
   std::string device;      // where it runs, in the backend's ids: "cpu"
   std::string precision;   // in which it runs
+  std::string kernel;      // what computes it, by the SDK's name, where it tells; a delegate's: "XNNPACK"
 };
 
 // The time that one layer took in a run.

@@ -154,14 +154,16 @@ ModelInfo read_model_info(Reader& from) {
 
 void write(Writer& to, const std::vector<LayerInfo>& layers) {
   to.list(layers, [&](const LayerInfo& layer) {
-    for (const std::string* text : {&layer.name, &layer.type, &layer.device, &layer.precision}) to.put(*text);
+    for (const std::string* text : {&layer.name, &layer.type, &layer.device, &layer.precision, &layer.kernel})
+      to.put(*text);
   });
 }
 
 std::vector<LayerInfo> read_layers(Reader& from) {
   return from.list([&] {
     LayerInfo layer;
-    for (std::string* text : {&layer.name, &layer.type, &layer.device, &layer.precision}) *text = from.text();
+    for (std::string* text : {&layer.name, &layer.type, &layer.device, &layer.precision, &layer.kernel})
+      *text = from.text();
     return layer;
   });
 }

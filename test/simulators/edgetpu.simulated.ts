@@ -162,7 +162,9 @@ describe('models', () => {
     const before = simulator.runs(usb);
     expect(await run(model)).toEqual(y);
     expect(simulator.runs(usb)).toBe(before + 1);
-    expect(await model.layers()).toMatchObject([{ type: 'edgetpu-custom-op', device: 'tflite:edgetpu:0' }]);
+    expect(await model.layers()).toMatchObject([
+      { type: 'edgetpu-custom-op', device: 'tflite:edgetpu:0', kernel: 'libedgetpu' },
+    ]);
   });
 
   it('u8 without a copy; i8 keeps what the caller wrote, run after run', async () => {
@@ -198,9 +200,9 @@ describe('models', () => {
   it('of which a part runs on the CPU say so', async () => {
     const model = await load(compiledOf(quantizedAddTflite('u8', 1, [4]), { tail: 'dequantize' }));
     expect(model.info.devices).toEqual(['tflite:edgetpu:0', 'tflite:cpu']);
-    expect((await model.layers()).map(({ type, device }) => [type, device])).toEqual([
-      ['edgetpu-custom-op', 'tflite:edgetpu:0'],
-      ['DEQUANTIZE', 'tflite:cpu'],
+    expect((await model.layers()).map(({ type, device, kernel }) => [type, device, kernel])).toEqual([
+      ['edgetpu-custom-op', 'tflite:edgetpu:0', 'libedgetpu'],
+      ['DEQUANTIZE', 'tflite:cpu', 'XNNPACK'],
     ]);
   });
 

@@ -223,7 +223,7 @@ describe('MYRIAD', () => {
   it('tells its layers, kernels and times', async () => {
     const model = await load({ profile: true });
     expect(await model.layers()).toEqual([
-      { name: 'layer2', type: 'Add', device: 'openvino:myriad', precision: 'f16' },
+      { name: 'layer2', type: 'Add', device: 'openvino:myriad', precision: 'f16', kernel: 'stage_FP16' },
     ]);
     const request = model.createRequest();
     await request.run();

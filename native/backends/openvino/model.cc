@@ -48,7 +48,7 @@ std::vector<LayerInfo> OpenVinoModel::layers() {
   const std::string device = info_.devices.size() == 1 ? info_.devices.front() : std::string();
   std::vector<LayerInfo> layers;
   for (const LayerTime& one : request->profile()) {
-    layers.push_back({one.name, one.type, device, kernel_precision(one.kernel)});
+    layers.push_back({one.name, one.type, device, kernel_precision(one.kernel), one.kernel});
   }
   return layers;
 }

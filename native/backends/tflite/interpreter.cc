@@ -52,7 +52,7 @@ struct Interpreter::Observer {
       Registration* registration = nullptr;
       if (context.GetNodeAndRegistration(&context, index, &node, &registration) != kOk) continue;
       if (node->delegate == nullptr) {
-        add(context, placement, *node, *registration, "cpu");
+        add(context, placement, *node, *registration, "cpu", "");
         continue;
       }
       const bool accelerated = node->delegate == owner->accelerator_.get();
@@ -62,16 +62,18 @@ struct Interpreter::Observer {
         Registration* what = nullptr;
         if (context.GetNodeAndRegistration(&context, taken->nodes_to_replace->data[i], &inner, &what) != kOk) continue;
         ++(accelerated ? placement.accelerated : placement.xnnpack);
-        add(context, placement, *inner, *what, accelerated ? owner->plan_.accelerator->device_id() : "cpu");
+        const std::string device = accelerated ? owner->plan_.accelerator->device_id() : "cpu";
+        add(context, placement, *inner, *what, device, accelerated ? "libedgetpu" : "XNNPACK");
       }
     }
   }
 
   static void add(const Context& context, Placement& placement, const Node& node, const Registration& registration,
-                  std::string device) {
+                  const std::string& device, const char* kernel) {
     LayerInfo layer;
+    layer.kernel = kernel;
     layer.type = operator_name(registration);
-    layer.device = std::move(device);
+    layer.device = device;
     if (node.outputs->size > 0 && node.outputs->data[0] >= 0) {
       const Tensor& output = context.tensors[node.outputs->data[0]];
       layer.name = output.name != nullptr ? output.name : "";

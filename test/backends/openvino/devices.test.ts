@@ -75,9 +75,10 @@ describe('layers', () => {
     const model = await loadIr(productIr(), { profile: true });
     const layers = await model.layers();
     expect(layers.length).toBeGreaterThan(0);
-    for (const { name, device, precision } of layers) {
+    for (const { name, device, precision, kernel } of layers) {
       expect(name).not.toBe('');
       expect({ device, precision }).toEqual({ device: 'openvino:cpu', precision: 'f32' });
+      expect(kernel).toMatch(/./);
     }
     expect(layers.map(({ type }) => type)).toEqual(expect.arrayContaining([expect.stringMatching(/MatMul|FullyConn/)]));
   });

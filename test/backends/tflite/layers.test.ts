@@ -27,8 +27,8 @@ describe('layers', () => {
   it('are named by what they write, with their operator and type', async () => {
     const model = await load(pairTflite());
     expect(await model.layers()).toEqual([
-      { name: 'p', type: 'ADD', device: 'tflite:cpu', precision: 'f32' },
-      { name: 'q', type: 'RESHAPE', device: 'tflite:cpu', precision: 'i32' },
+      { name: 'p', type: 'ADD', device: 'tflite:cpu', precision: 'f32', kernel: 'XNNPACK' },
+      { name: 'q', type: 'RESHAPE', device: 'tflite:cpu', precision: 'i32', kernel: '' },
     ]);
     expect(model.info).toMatchObject({ devices: ['tflite:cpu'], precision: { actual: 'f32' } });
   });
@@ -49,12 +49,14 @@ describe('layers', () => {
 
   it('of every graph of the model', async () => {
     const model = await loadMade(whileTflite());
-    expect((await model.layers()).map(({ name, type }) => `${type} ${name}`)).toEqual([
-      'ADD first',
-      'WHILE y',
-      'LESS less',
-      'ADD more',
+    expect((await model.layers()).map(({ name, type, kernel }) => `${type} ${name} ${kernel}`)).toEqual([
+      'ADD first XNNPACK',
+      'WHILE y ',
+      'LESS less ',
+      'ADD more XNNPACK',
     ]);
+    const plain = await loadMade(whileTflite(), builtIn);
+    expect((await plain.layers()).map(({ kernel }) => kernel)).toEqual(['', '', '', '']);
     expect(model.info.properties).toMatchObject({ NODES: '4', NODES_XNNPACK: '2' });
     expect(numbers((await model.run({ x: Float32Array.of(0) }))['y']!.data)).toEqual([11]);
   });

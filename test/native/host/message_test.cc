@@ -42,7 +42,7 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   model.from_cache = true;
   model.devices = {"gpu", "cpu"};
   write(writer, model);
-  write(writer, std::vector<LayerInfo>{{"n", "t", "d", "p"}});
+  write(writer, std::vector<LayerInfo>{{"n", "t", "d", "p", "k"}});
   write(writer, std::vector<LayerTime>{{"n", "t", "k", 5}});
   write(writer, std::vector<Shape>{{}, {1, 2}});
   LoadOptions options;
@@ -83,7 +83,8 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   EXPECT_EQ(read_model.properties, model.properties);
   EXPECT_TRUE(read_model.from_cache);
   EXPECT_EQ(read_model.devices, model.devices);
-  EXPECT_EQ(read_layers(reader)[0].precision, "p");
+  const auto layers = read_layers(reader);
+  EXPECT_EQ(layers[0].precision + layers[0].kernel, "pk");
   EXPECT_EQ(read_layer_times(reader)[0].ns, 5);
   EXPECT_EQ(read_shapes(reader), (std::vector<Shape>{{}, {1, 2}}));
   const LoadOptions read_options = read_load_options(reader);
