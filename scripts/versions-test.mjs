@@ -1,6 +1,7 @@
 // `npm run test:versions`: the conformance suite on every pinned OpenVINO, each in a process of its own, since a process
-// takes one library. And on the simulator of 2022.3, the last release for Movidius sticks, which no registry has.
-//   node scripts/versions-test.mjs [2024.6 2025.4 2026.4 2022.3-simulator]
+// takes one library; on the simulator of 2022.3, the last release for Movidius sticks, which no registry has; and on the
+// oldest TFLite.
+//   node scripts/versions-test.mjs [2024.6 2025.4 2026.4 2022.3-simulator tflite-2.9]
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { build } from './build.mjs';
@@ -17,18 +18,24 @@ const files = [
   ...own.map((name) => `test/backends/openvino/${name}\\.test\\.ts`),
 ];
 const simulator = '2022.3-simulator';
+const tflite = 'tflite-2.9';
 
 await main(async () => {
   const asked = process.argv.slice(2);
-  const wanted = [...Object.keys(releases).sort(), simulator].filter(
+  const wanted = [...Object.keys(releases).sort(), simulator, tflite].filter(
     (name) => asked.length === 0 || asked.includes(name),
   );
   const headers = 'openvino-headers';
-  const runners = [headers, ...wanted.map((name) => `openvino-${name}`)];
+  const runnerOf = (name) => (name === tflite ? name : `openvino-${name}`);
+  const runners = [headers, ...wanted.map(runnerOf)];
   clearResults(runners);
   await build(['addon', 'ts', ...(wanted.includes(simulator) ? ['simulators'] : [])]);
   for (const name of wanted) {
-    if (name === simulator) {
+    if (name === tflite) {
+      const library = path.join(await runtime(`tfjs-${tflite}`), 'cc_deps', 'linux_amd64', 'libtensorflowlite_c.so');
+      const files = ['--testMatch', '<rootDir>/test/versions/tflite-2.9.versions.ts'];
+      await runJest(tflite, ['--runInBand', ...files], { EDGE_INFER_TFLITE: library });
+    } else if (name === simulator) {
       const library = path.join(root, 'build', 'simulators', 'libopenvino_2022_3_simulator.so');
       // Not among the tests that run on the installed OpenVINO.
       const files = ['--testMatch', '<rootDir>/test/simulators/openvino-2022.3.simulated.ts'];

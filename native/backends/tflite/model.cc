@@ -134,6 +134,10 @@ Plan make_plan(const std::shared_ptr<const Runtime>& runtime, const LoadOptions&
   plan.runtime = runtime;
   plan.threads = options.threads > 0 ? options.threads : default_threads();
   plan.profile = options.profile;
+  if (plan.profile && runtime->api.TfLiteInterpreterOptionsSetTelemetryProfiler == nullptr) {
+    throw Error(ErrorCode::kUnsupported, "This TFLite (" + runtime->version + ") does not measure its layers.",
+                "Use a newer one, or leave `profile` out.", "tflite");
+  }
   for (const auto& [key, value] : options.properties) {
     if (key == "XNNPACK") {
       plan.xnnpack = parse_flag(key, value);

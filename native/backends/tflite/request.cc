@@ -103,6 +103,7 @@ void TfliteRequest::adopt(Interpreter& interpreter, Binding& binding) const {
 
 void TfliteRequest::run() {
   bytes_copied_ = 0;
+  cancelled_ = false;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     if (input_in_place_[i] || inputs_[i].bytes == 0) continue;
     const Tensor& tensor = interpreter_->input(i);
@@ -114,6 +115,8 @@ void TfliteRequest::run() {
     bytes_copied_ += inputs_[i].bytes;
   }
   interpreter_->invoke();
+  // TFLite 2.9 cannot stop a run, and the others not within a node: it has no result then.
+  if (cancelled_) throw Error(ErrorCode::kAborted, "The run was cancelled.", "", "tflite");
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (!output_in_place_[i]) take_output(i);
   }
@@ -135,6 +138,7 @@ void TfliteRequest::take_output(size_t index) {
 }
 
 void TfliteRequest::cancel() noexcept {
+  cancelled_ = true;
   std::lock_guard<std::mutex> lock(mutex_);
   if (interpreter_) interpreter_->cancel();
 }

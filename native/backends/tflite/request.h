@@ -1,6 +1,7 @@
 // One inference slot of TFLite: an interpreter over buffers of ours.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -47,6 +48,7 @@ class TfliteRequest final : public Request {
 
   const std::shared_ptr<const Compiled> model_;
   const std::shared_ptr<Model> keep_alive_;
+  std::atomic<bool> cancelled_{false};
   std::mutex mutex_;  // guards interpreter_ between cancel() and its replacement
   std::unique_ptr<Interpreter> interpreter_;
   bool is_bound_ = false;      // interpreter_ works in the buffers below

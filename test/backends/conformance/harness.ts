@@ -36,8 +36,15 @@ export interface ConformanceBackend {
   readonly dtypes?: readonly Dtype[];
   /** False where the device itself moves outputs whose shape depends on the data, and nothing is copied. */
   readonly copiesUnknownShapes?: boolean;
+  /** False where the SDK does not work in the request's memory: what goes in and out is copied, and counted. */
+  readonly inPlace?: boolean;
   /** Instead of the dtype's extremes, where the device itself cannot hold them: say why where it is set. */
   readonly edges?: Partial<Record<Dtype, TensorData>>;
+}
+
+/** What the SDK copies of these bytes on their way into its own memory, or out of it. */
+export function copiedBySdk(backend: ConformanceBackend, bytes: number): number {
+  return backend.inPlace === false ? bytes : 0;
 }
 
 /** Loads for one test file; everything is disposed after each test. */
