@@ -4,15 +4,20 @@
  */
 import { listBackends, loadModel } from '../../lib/index.js';
 import { conformance } from '../backends/conformance.js';
-import { tfliteBackend } from '../backends/tflite-models.js';
+import { interruptible, tfliteBackend } from '../backends/tflite-models.js';
 import { dtypes } from '../support/values.js';
-import { addTflite } from '../support/tflite-graphs.js';
+import { addTflite, slowTflite } from '../support/tflite-graphs.js';
 import { rejection } from '../support/wait.js';
 
 // Its kernels do not know bf16.
 const known = dtypes.filter((dtype) => dtype !== 'bf16');
 
-describe('tflite:cpu', () => conformance({ ...tfliteBackend, inPlace: false, dtypes: known }));
+// Its convolution is several times as fast as today's.
+const slow = () => interruptible(slowTflite(300, 256));
+const long = () => interruptible(slowTflite(3000, 256));
+const models = { ...tfliteBackend.models, slow, long };
+
+describe('tflite:cpu', () => conformance({ ...tfliteBackend, models, inPlace: false, dtypes: known }));
 
 it('is 2.9, and says what it cannot do', async () => {
   const tflite = (await listBackends()).find(({ name }) => name === 'tflite')!;

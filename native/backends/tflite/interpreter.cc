@@ -57,6 +57,7 @@ struct Interpreter::Observer {
       }
       const bool accelerated = node->delegate == owner->accelerator_.get();
       const auto* taken = static_cast<const DelegateParams*>(node->builtin_data);
+      if (taken == nullptr || taken->nodes_to_replace == nullptr) continue;
       for (int i = 0; i < taken->nodes_to_replace->size; ++i) {
         Node* inner = nullptr;
         Registration* what = nullptr;
@@ -74,7 +75,8 @@ struct Interpreter::Observer {
     layer.kernel = kernel;
     layer.type = operator_name(registration);
     layer.device = device;
-    if (node.outputs->size > 0 && node.outputs->data[0] >= 0) {
+    if (node.outputs->size > 0 && node.outputs->data[0] >= 0 &&
+        static_cast<size_t>(node.outputs->data[0]) < context.tensors_size) {
       const Tensor& output = context.tensors[node.outputs->data[0]];
       layer.name = output.name != nullptr ? output.name : "";
       layer.precision = precision_of(output.type);
