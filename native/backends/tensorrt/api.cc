@@ -32,6 +32,7 @@ InferApi open_infer(const std::string& path) {
       "tensorrt");
   guard_exit();
   InferApi api;
+  api.path = path;
   int32_t (*version)() = nullptr;
   library.resolve("getInferLibVersion", version);
   library.check(kNotTensorRt, kRemedy);

@@ -20,6 +20,7 @@ struct Version {
 Version parse_version(int number);
 
 struct InferApi {
+  std::string path;  // of the library
   Version version;
   int number = 0;  // the same as the library says it
   // createInferRuntime_INTERNAL. Crashes, or returns what is no object, without a working driver: call it with a

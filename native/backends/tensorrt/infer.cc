@@ -65,13 +65,17 @@ struct InterfaceInfo {  // of IVersionedInterface
 
 }  // namespace
 
+constexpr LogLevel kLevels[] = {LogLevel::kError, LogLevel::kError, LogLevel::kWarning, LogLevel::kDebug};
+
 // May come on any thread of TensorRT's.
 void hear(int severity, const char* message) noexcept {
-  static constexpr LogLevel kLevels[] = {LogLevel::kError, LogLevel::kError, LogLevel::kWarning, LogLevel::kDebug,
-                                         LogLevel::kDebug};
   if (severity < 0 || severity > kInfoLine || message == nullptr) return;
   try {
-    log(kLevels[severity], "tensorrt", message);
+    if (current_words != nullptr && current_words->is_held_) {
+      current_words->held_.emplace_back(severity, message);
+    } else {
+      log(kLevels[severity], "tensorrt", message);
+    }
     constexpr size_t kEnough = 8192;
     if (current_words == nullptr || severity > kWarningLine || current_words->text_.size() > kEnough) return;
     std::string& text = current_words->text_;
@@ -149,8 +153,11 @@ void* logger_of(int major) {
   return major < 11 ? static_cast<void*>(logger) : static_cast<void*>(versioned);
 }
 
-Words::Words() : outer_(std::exchange(current_words, this)) {}
+Words::Words(bool held) : is_held_(held), outer_(std::exchange(current_words, this)) {}
 Words::~Words() { current_words = outer_; }
+void Words::tell() {
+  for (const auto& [severity, line] : std::exchange(held_, {})) log(kLevels[severity], "tensorrt", line);
+}
 
 void DeleteObject::operator()(void* object) const noexcept {
   constexpr int kDeletingDestructor = 1;

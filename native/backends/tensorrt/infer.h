@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "backends/tensorrt/api.h"
 #include "backends/tensorrt/gpu.h"
@@ -13,11 +15,13 @@
 
 namespace edge::tensorrt {
 
-// Collects what TensorRT says on this thread while it lives: errors and warnings. Everything goes to the log as well.
+// Collects what TensorRT says on this thread while it lives: errors and warnings. Everything goes to the log as well,
+// or, where it is `held`, only by tell(): what may yet turn out well is no error.
 class Words {
  public:
-  Words();
+  explicit Words(bool held = false);
   ~Words();
+  void tell();
   Words(const Words&) = delete;
   Words& operator=(const Words&) = delete;
   std::string text() const { return text_; }
@@ -25,6 +29,8 @@ class Words {
  private:
   friend void hear(int severity, const char* message) noexcept;
   std::string text_;
+  std::vector<std::pair<int, std::string>> held_;  // severity and line
+  const bool is_held_;
   Words* const outer_;
 };
 

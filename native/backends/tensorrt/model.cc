@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "backends/tensorrt/plugins.h"
 #include "backends/tensorrt/request.h"
 
 namespace edge::tensorrt {
@@ -31,9 +32,10 @@ void check_options(const LoadOptions& options) {
                 "Leave `precision` out, or build the engine again.", "tensorrt");
   }
   for (const auto& [name, value] : options.properties) {
+    if (name == "PLUGINS") continue;
     if (name != "CUDA_GRAPH") {
       throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + name + "'.",
-                  "Use CUDA_GRAPH, or leave `properties` out.", "tensorrt");
+                  "Use CUDA_GRAPH or PLUGINS, or leave `properties` out.", "tensorrt");
     }
     if (value != "YES" && value != "NO") {
       throw Error(ErrorCode::kInvalidArgument, "The property CUDA_GRAPH cannot be '" + value + "'.", "Use YES or NO.",
@@ -46,20 +48,40 @@ void check_options(const LoadOptions& options) {
   }
 }
 
+// TensorRT's words: "could not find plugin: NAME", "Cannot find plugin: NAME" and the like.
+bool names_a_plugin(const std::string& words) { return words.find("find plugin") != std::string::npos; }
+
 Object deserialize(const Runtime& runtime, Bytes plan) {
   // What a file is not, is told before TensorRT sees it.
   if (plan.size < 4 || std::memcmp(plan.data, "ftrt", 4) != 0) {
     throw Error(ErrorCode::kUnsupported, "This is no TensorRT engine, and engines cannot be built here yet.",
                 "Build one on this machine: `trtexec --onnx=model.onnx --saveEngine=model.engine`.", "tensorrt");
   }
-  const Words words;
+  std::string problem;  // of the standard plugins
+  Words words(true);
   Object engine = runtime.deserialize(plan);
+  std::string text = words.text();
+  // Few engines need them, and their library is large: only one that is refused without them gets them.
+  if (!engine && names_a_plugin(text) && load_standard_plugins(runtime.api(), problem)) {
+    const Words again;
+    engine = runtime.deserialize(plan);
+    text = again.text();
+  } else {
+    words.tell();
+  }
   if (engine) return engine;
+  if (names_a_plugin(text)) {
+    throw Error(
+        ErrorCode::kUnsupported, "The engine needs a plugin that no library here has.",
+        "Name the library that has it: `properties: { PLUGINS: '/path/libplugin.so' }`, built for this TensorRT. "
+        "Load none of a stranger.",
+        "tensorrt", text + (problem.empty() ? "" : "\n" + problem));
+  }
   throw Error(
       ErrorCode::kInvalidModel, "TensorRT " + runtime.api().version.text() + " does not take this engine.",
       "An engine runs on the kind of GPU and with the version of TensorRT that it was built with: build it again "
       "on this machine. Load none of a stranger: an engine is native code.",
-      "tensorrt", words.text());
+      "tensorrt", text);
 }
 
 TensorSpec spec_of(const Engine& engine, const std::string& name) {
@@ -155,6 +177,9 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     plan = {file.data(), file.size()};
   }
   const Gpu::Current current(*gpu);
+  for (const auto& [name, value] : options.properties) {
+    if (name == "PLUGINS") load_plugin_libraries(value);
+  }
   auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));
   loaded->allocator = options.allocator;
   const Engine& engine = loaded->engine;
@@ -172,7 +197,9 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   fix_shapes(*loaded, options, *context);
   // With open shapes every new one would be recorded anew.
   loaded->graphs = !loaded->dynamic;
-  for (const auto& property : options.properties) loaded->graphs = property.second == "YES";
+  for (const auto& [name, value] : options.properties) {
+    if (name == "CUDA_GRAPH") loaded->graphs = value == "YES";
+  }
   ModelInfo info;
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
   info.precision = "engine";

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -175,6 +176,11 @@ bool launch(void* stream, std::function<int()> kernel, uint64_t duration_us) {
 }
 
 constexpr int kIllegalAddress = 700;
+
+std::set<std::string>& registered_plugins() {
+  static auto* const names = new std::set<std::string>;
+  return *names;
+}
 
 bool enqueue_nonzero(ContextWorker& self, const Output& output, void* stream) {
   const Shape& shape = self.shapes[output.input];
@@ -353,7 +359,14 @@ Handle<EngineWorker>* deserialize(RuntimeWorker*, const void* data, uint64_t siz
     return made;
   }();
   try {
-    auto* const worker = new EngineWorker{table, parse_plan({static_cast<const char*>(data), size}, kMajor)};
+    Plan plan = parse_plan({static_cast<const char*>(data), size}, kMajor);
+    for (const std::string& plugin : plan.plugins) {
+      if (registered_plugins().count(plugin) != 0) continue;
+      error("IPluginRegistry::getCreator: Error Code 4: API Usage Error (Cannot find plugin: " + plugin +
+            ", version: 1, namespace:.)");
+      return nullptr;
+    }
+    auto* const worker = new EngineWorker{table, std::move(plan)};
     return Handle<EngineWorker>::make(worker);
   } catch (const std::string& text) {
     error("IRuntime::deserializeCudaEngine: Error Code 1: " + text);
@@ -370,6 +383,11 @@ Handle<EngineWorker>* deserialize_8(RuntimeWorker* self, const void* data, uint6
 }  // namespace nvinfer_simulator
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
+
+// What plugin libraries call; the real ones go through getPluginRegistry().
+EXPORT void nvinfer_simulator_register_plugin(const char* name) {
+  nvinfer_simulator::registered_plugins().insert(name);
+}
 
 EXPORT int32_t getInferLibVersion() {
   using namespace nvinfer_simulator;

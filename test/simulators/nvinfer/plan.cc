@@ -93,6 +93,9 @@ Plan parse_plan(const std::string& text, int major) {
       words >> plan.profiles;
     } else if (word == "no-context") {
       plan.no_context = true;
+    } else if (word == "plugin") {
+      plan.plugins.emplace_back();
+      words >> plan.plugins.back();
     } else if (word == "synchronizes") {
       plan.synchronizes = true;
     } else if (word == "end") {

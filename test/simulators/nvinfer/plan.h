@@ -32,6 +32,7 @@ struct Plan {
   uint64_t duration_us = 0;
   int major = 0;
   int profiles = 1;
+  std::vector<std::string> plugins;
   bool no_context = false, synchronizes = false;
 };
 

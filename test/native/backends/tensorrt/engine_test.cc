@@ -253,6 +253,37 @@ TEST_P(EngineTest, OptionsThatAnEngineCannotFollowAreRefused) {
   EXPECT_NE(load(kAdd, precision), nullptr);
 }
 
+TEST_P(EngineTest, StandardPluginsAreThereWhenAnEngineNeedsThem) {
+  open();
+  std::vector<std::string> errors;
+  const auto listener = add_log_listener([&](LogLevel level, const std::string&, const std::string& text) {
+    if (level == LogLevel::kError) errors.push_back(text);
+  });
+  for (int i = 0; i < 2; ++i) {
+    const auto request = load(std::string(kAdd) + "plugin EfficientNMS_TRT\n")->create_request();
+    request->bind({{4}});
+    request->run();
+  }
+  EXPECT_EQ(errors, std::vector<std::string>());  // nothing that the first try said
+}
+
+TEST_P(EngineTest, PluginsOfOthersComeFromTheirLibrary) {
+  open();
+  const std::string needy = std::string(kAdd) + "plugin Custom_TRT\n";
+  const auto missing = error_of([&] { load(needy); });
+  EXPECT_EQ(missing->code(), ErrorCode::kUnsupported);
+  EXPECT_NE(missing->cause().find("Cannot find plugin: Custom_TRT"), std::string::npos) << missing->cause();
+  LoadOptions options;
+  options.properties = {{"PLUGINS", "/nowhere/libplugin.so"}};
+  const auto nowhere = error_of([&] { load(needy, options); });
+  EXPECT_EQ(nowhere->code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(nowhere->message(), "The plugin library /nowhere/libplugin.so cannot be opened.");
+  const std::string library =
+      NVINFER_SIMULATORS "/nvinfer-" + std::to_string(GetParam()) + "/libcustom_plugin_simulator.so";
+  options.properties = {{"PLUGINS", library + "::" + library}, {"CUDA_GRAPH", "NO"}};
+  for (int i = 0; i < 2; ++i) EXPECT_NE(load(needy, options), nullptr);
+}
+
 TEST_P(EngineTest, WithoutAContextTheLoadFailsInTensorRtsWords) {
   open();
   const auto error = error_of([&] { load(std::string(kAdd) + "no-context\n"); });

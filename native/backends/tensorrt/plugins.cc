@@ -1,0 +1,71 @@
+#include "backends/tensorrt/plugins.h"
+
+#include <mutex>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include "backends/tensorrt/infer.h"
+#include "core/error.h"
+#include "core/exit_guard.h"
+#include "core/library.h"
+
+namespace edge::tensorrt {
+namespace {
+
+std::mutex mutex;  // one thread opens at a time
+
+void register_standard_plugins(const InferApi& api) {
+  const std::string name = "libnvinfer_plugin.so." + std::to_string(api.version.major);
+  const size_t slash = api.path.rfind('/');
+  const std::string remedy = "Install it with TensorRT; its libraries must stay together.";
+  const auto open = [&](const std::string& path) {
+    return Library(path, "TensorRT's library of standard plugins", remedy, "tensorrt");
+  };
+  std::optional<Library> library;
+  try {
+    library.emplace(open(slash == std::string::npos ? name : api.path.substr(0, slash + 1) + name));
+  } catch (const Error&) {
+    library.emplace(open(name));
+  }
+  guard_exit();
+  bool (*initialize)(void* logger, const char* name_space) = nullptr;
+  library->resolve("initLibNvInferPlugins", initialize);
+  library->check("holds no plugins of TensorRT's.", remedy);
+  const Words words;
+  if (initialize(logger_of(api.version.major), "")) return;
+  throw Error(ErrorCode::kUnavailable, "TensorRT's standard plugins do not start.", remedy, "tensorrt", words.text());
+}
+
+}  // namespace
+
+bool load_standard_plugins(const InferApi& api, std::string& problem) {
+  static auto* const outcome = new std::optional<std::string>;  // empty text: they are there
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!*outcome) {
+    try {
+      register_standard_plugins(api);
+      *outcome = "";
+    } catch (const Error& error) {
+      *outcome = error.message() + (error.cause().empty() ? "" : " " + error.cause());
+    }
+  }
+  problem = **outcome;
+  return problem.empty();
+}
+
+void load_plugin_libraries(const std::string& paths) {
+  static auto* const opened = new std::set<std::string>;
+  std::lock_guard<std::mutex> lock(mutex);
+  std::istringstream list(paths);
+  for (std::string path; std::getline(list, path, ':');) {
+    if (path.empty() || opened->count(path) != 0) continue;
+    const Words words;  // what their constructors say is no error of a model
+    const Library library(path, "The plugin library", "Check the path, and that it was built for this TensorRT.",
+                          "tensorrt");
+    guard_exit();
+    opened->insert(path);
+  }
+}
+
+}  // namespace edge::tensorrt
