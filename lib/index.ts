@@ -5,6 +5,8 @@ export { events } from './events.js';
 export { fromBf16, fromF16, toBf16, toF16 } from './half.js';
 export { loadModel } from './load.js';
 export { Model, timingsOf } from './model.js';
+export { sensitiveOperators } from './onnx/operators.js';
+export { convertPrecision } from './onnx/precision.js';
 export { loadPipeline, Pipeline } from './pipeline.js';
 export { dequantize, quantize } from './quantize.js';
 export { InferenceRequest } from './request.js';
@@ -15,6 +17,7 @@ export { version } from './version.js';
 export type { ListOptions } from './backends.js';
 export type { ErrorCode, ErrorDetails } from './errors.js';
 export type { EdgeInferEvents } from './events.js';
+export type { ConvertedModel, KeptNode, PrecisionOptions, PrecisionReport } from './onnx/precision.js';
 export type { PipelineOptions, Segment, SegmentStatus } from './pipeline.js';
 export type { QuantizeOptions, QuantizedArrays, QuantizedDtype } from './quantize.js';
 export type {

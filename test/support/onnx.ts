@@ -32,6 +32,9 @@ export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  readonly name?: string;
+  readonly domain?: string;
+  readonly attributes?: readonly onnx.IAttributeProto[];
 }
 
 export interface OnnxGraph {
@@ -41,32 +44,68 @@ export interface OnnxGraph {
   readonly constants?: readonly {
     readonly name: string;
     readonly shape: readonly number[];
-    readonly values: Float32Array;
+    readonly values: Float32Array | BigInt64Array | Uint8Array | Int8Array;
   }[];
+  /** What the file says of values in between. */
+  readonly valueInfo?: readonly OnnxPort[];
 }
+
+const { AttributeType } = onnx.AttributeProto;
+
+export const attribute = {
+  int: (name: string, i: number): onnx.IAttributeProto => ({ name, i, type: AttributeType.INT }),
+  ints: (name: string, ints: number[]): onnx.IAttributeProto => ({ name, ints, type: AttributeType.INTS }),
+  float: (name: string, f: number): onnx.IAttributeProto => ({ name, f, type: AttributeType.FLOAT }),
+  floats: (name: string, floats: number[]): onnx.IAttributeProto => ({ name, floats, type: AttributeType.FLOATS }),
+  text: (name: string, s: string): onnx.IAttributeProto => ({ name, s: Buffer.from(s), type: AttributeType.STRING }),
+  tensor: (name: string, t: onnx.ITensorProto): onnx.IAttributeProto => ({ name, t, type: AttributeType.TENSOR }),
+  graph: (name: string, graph: OnnxGraph): onnx.IAttributeProto => ({
+    name,
+    g: graphProto(graph),
+    type: AttributeType.GRAPH,
+  }),
+};
 
 function port({ name, type, shape }: OnnxPort): onnx.IValueInfoProto {
   const dim = shape.map((one) => (typeof one === 'string' ? { dimParam: one } : { dimValue: one }));
   return { name, type: { tensorType: { elemType: onnxTypes[type], shape: { dim } } } };
 }
 
-export function buildOnnx(graph: OnnxGraph, opset = 13): Uint8Array {
+function constantType(values: Float32Array | BigInt64Array | Uint8Array | Int8Array): OnnxType {
+  if (values instanceof Float32Array) return 'f32';
+  if (values instanceof BigInt64Array) return 'i64';
+  return values instanceof Int8Array ? 'i8' : 'u8';
+}
+
+function graphProto(graph: OnnxGraph): onnx.IGraphProto {
+  return {
+    name: 'test',
+    input: graph.inputs.map(port),
+    output: graph.outputs.map(port),
+    valueInfo: (graph.valueInfo ?? []).map(port),
+    node: graph.nodes.map(({ op, inputs, outputs, name, domain, attributes }) => ({
+      opType: op,
+      input: [...inputs],
+      output: [...outputs],
+      ...(name !== undefined && { name }),
+      ...(domain !== undefined && { domain }),
+      ...(attributes !== undefined && { attribute: [...attributes] }),
+    })),
+    initializer: (graph.constants ?? []).map(({ name, shape, values }) => ({
+      name,
+      dims: [...shape],
+      dataType: onnxTypes[constantType(values)],
+      rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    })),
+  };
+}
+
+export function buildOnnx(graph: OnnxGraph, opset = 13, domains: readonly string[] = []): Uint8Array {
   const model = onnx.ModelProto.create({
     irVersion: 7,
     producerName: 'test',
-    opsetImport: [{ domain: '', version: opset }],
-    graph: {
-      name: 'test',
-      input: graph.inputs.map(port),
-      output: graph.outputs.map(port),
-      node: graph.nodes.map(({ op, inputs, outputs }) => ({ opType: op, input: [...inputs], output: [...outputs] })),
-      initializer: (graph.constants ?? []).map(({ name, shape, values }) => ({
-        name,
-        dims: [...shape],
-        dataType: onnxTypes.f32,
-        rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-      })),
-    },
+    opsetImport: [{ domain: '', version: opset }, ...domains.map((domain) => ({ domain, version: 1 }))],
+    graph: graphProto(graph),
   });
   // Not a Buffer, which may lie in a pool that others share.
   return Uint8Array.from(onnx.ModelProto.encode(model).finish());
