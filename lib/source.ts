@@ -74,6 +74,21 @@ export async function checkFile(file: string): Promise<void> {
   }
 }
 
+// Flatbuffers and protobufs end below 2 GiB, and so do the buffers of some Node versions.
+const largestFile = 2 ** 31 - 1;
+
+/** A whole model in memory. `smaller` says what to do about one of more than 2 GiB, which is `ERR_UNSUPPORTED`. */
+export async function bytesOf(source: string | URL | Uint8Array, smaller: string): Promise<Uint8Array> {
+  const { path: file, data } = fileOrBytes(source, 'source');
+  if (data !== null) return data;
+  await checkFile(file);
+  const { size } = await fs.promises.stat(file);
+  if (size > largestFile) {
+    throw new InferenceError('ERR_UNSUPPORTED', `The model ${file} is larger than 2 GiB.`, { remedy: smaller });
+  }
+  return fs.promises.readFile(file);
+}
+
 export async function sha256(source: FileOrBytes): Promise<string> {
   const hash = createHash('sha256');
   if (source.data !== null) return hash.update(source.data).digest('hex');

@@ -11,6 +11,8 @@ export class UsageError extends Error {
 export interface Option {
   /** What stands for the value in help texts; options without it are flags. */
   readonly value?: string;
+  /** One letter, for `-o`. */
+  readonly short?: string;
   readonly help: string;
   readonly multiple?: boolean;
 }
@@ -36,9 +38,14 @@ export class Args {
   readonly #positionals: readonly string[];
 
   constructor(words: readonly string[], syntax: Syntax) {
-    const options: Record<string, { type: 'string' | 'boolean'; multiple: boolean }> = {};
+    const options: Record<string, { type: 'string' | 'boolean'; multiple: boolean; short?: string }> = {};
     for (const [name, option] of Object.entries({ ...commonOptions, ...syntax.options })) {
-      options[name] = { type: option.value === undefined ? 'boolean' : 'string', multiple: option.multiple ?? false };
+      const { value, short, multiple = false } = option;
+      options[name] = {
+        type: value === undefined ? 'boolean' : 'string',
+        multiple,
+        ...(short !== undefined && { short }),
+      };
     }
     let parsed;
     try {

@@ -22,7 +22,8 @@ export function usageOf(command: Command): string {
 export function helpOf(command: Command): string {
   const rows = Object.entries({ ...command.options, ...commonOptions }).map(([name, option]) => {
     const value = option.value === undefined ? '' : ` ${option.value}`;
-    return [`  --${name}${value}`, `${option.help}${option.multiple ? ' (may be repeated)' : ''}`];
+    const short = option.short === undefined ? '' : `-${option.short}, `;
+    return [`  ${short}--${name}${value}`, `${option.help}${option.multiple ? ' (may be repeated)' : ''}`];
   });
   const parts = [`${command.summary}\n\nUsage: ${usageOf(command)}`, `Options:\n${table(rows)}`];
   if (command.notes !== undefined) parts.push(indent(command.notes.trim(), ''));

@@ -6,6 +6,7 @@ import { bench } from './bench.js';
 import { board } from './board.js';
 import { helpOf, usageOf, type Command } from './command.js';
 import { compare } from './compare.js';
+import { convert } from './convert.js';
 import { devices } from './devices.js';
 import { doctor } from './doctor.js';
 import { inspect } from './inspect.js';
@@ -14,7 +15,7 @@ import { run } from './run.js';
 import { runtimes } from './runtimes.js';
 import { Ui } from './ui.js';
 
-const commands: readonly Command[] = [devices, board, doctor, inspect, run, compare, bench, runtimes];
+const commands: readonly Command[] = [devices, board, doctor, inspect, run, compare, convert, bench, runtimes];
 const usage = 'edge-infer COMMAND [arguments] [options]';
 
 function generalHelp(): string {

@@ -1,26 +1,11 @@
 /** TFLite model files for callers: what one says about the model, and the files packed into it. No SDK is needed. */
 import fs from 'node:fs';
-import { InferenceError } from '../errors.js';
-import { checkFile, fileOrBytes } from '../source.js';
+import { bytesOf } from '../source.js';
 import { isTflite, readTflite } from './read.js';
 import type { TfliteInfo } from './types.js';
 import { packedFile } from './zip.js';
 
-// Flatbuffers end below 2 GiB, and so do the buffers of some Node versions.
-const largestFile = 2 ** 31 - 1;
-
-async function bytesOf(source: string | URL | Uint8Array): Promise<Uint8Array> {
-  const { path, data } = fileOrBytes(source, 'source');
-  if (data !== null) return data;
-  await checkFile(path);
-  const { size } = await fs.promises.stat(path);
-  if (size > largestFile) {
-    throw new InferenceError('ERR_UNSUPPORTED', `The model ${path} is larger than 2 GiB.`, {
-      remedy: 'Inspect a smaller form of the model, such as its quantized one.',
-    });
-  }
-  return fs.promises.readFile(path);
-}
+const smaller = 'Inspect a smaller form of the model, such as its quantized one.';
 
 /**
  * What a TFLite model's file says: operators, inputs and outputs with their quantization, signatures, variables, metadata,
@@ -28,7 +13,7 @@ async function bytesOf(source: string | URL | Uint8Array): Promise<Uint8Array> {
  * `ERR_INVALID_MODEL` for what is no TFLite model, or a damaged one.
  */
 export async function inspectTflite(source: string | URL | Uint8Array): Promise<TfliteInfo> {
-  return readTflite(await bytesOf(source));
+  return readTflite(await bytesOf(source, smaller));
 }
 
 /**
@@ -36,7 +21,7 @@ export async function inspectTflite(source: string | URL | Uint8Array): Promise<
  * `ERR_INVALID_ARGUMENT` where there is none of this name.
  */
 export async function readPackedFile(source: string | URL | Uint8Array, name: string): Promise<Uint8Array> {
-  return packedFile(await bytesOf(source), name);
+  return packedFile(await bytesOf(source, smaller), name);
 }
 
 /** Whether a file is a TFLite model, by its first bytes; false too for one that cannot be read. */
