@@ -1,52 +1,14 @@
 /** PP-OCRv4 on drawn labels: the same numbers as Python's onnxruntime, and in bf16 the same text. */
-import fs from 'node:fs';
-import path from 'node:path';
 import type { Model } from '../../../lib/index.js';
 import type { LoadOptions, Tensor } from '../../../lib/types.js';
-import { root } from '../../support/child.js';
 import { Folder } from '../../support/folder.js';
+import { detectorFile, Labels, recognizerFile } from '../../support/labels.js';
 import { expectSame, f32, onnxruntime, spread } from '../../support/onnxruntime.js';
-import { textOf } from '../../support/python.js';
 import { describeBf16, inBf16 } from './bf16.js';
 import { closeAll, load } from './models.js';
 
-const models = path.join(root, 'node_modules', '@gutenye', 'ocr-models', 'assets');
-const detectorFile = path.join(models, 'ch_PP-OCRv4_det_infer.onnx');
-const recognizerFile = path.join(models, 'ch_PP-OCRv4_rec_infer.onnx');
 const folder = new Folder();
-
-interface InputFile {
-  readonly shape: readonly number[];
-  readonly file: string;
-}
-
-function step<T>(name: string, ...args: string[]): T {
-  const script = path.join(root, 'test', 'support', 'label-steps.mjs');
-  return JSON.parse(textOf(process.execPath, [script, name, folder.path, ...args])) as T;
-}
-
-function tensor({ shape, file }: InputFile): Tensor {
-  return f32(shape, new Float32Array(Uint8Array.from(fs.readFileSync(file)).buffer));
-}
-
-function write(name: string, { data }: Tensor): string {
-  return folder.write(name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-}
-
-/** A label: what is printed on it, and the detector's input. */
-function draw(seed: number): { lines: readonly string[]; picture: Tensor } {
-  const { lines, ...file } = step<InputFile & { lines: string[] }>('draw', String(seed));
-  return { lines, picture: tensor(file) };
-}
-
-/** The recognizer's input for each line that the detector has found. */
-function crops(map: Tensor): Tensor[] {
-  return step<InputFile[]>('crop', write('map', map)).map(tensor);
-}
-
-function decode(outputs: readonly Tensor[]): string[] {
-  return step('decode', ...outputs.map((output, i) => write(`line-${i}.out`, output)));
-}
+const { draw, crops, decode } = new Labels(folder);
 
 /** The one output for each input, of whatever shape: in one request, whose views the caller must be done with. */
 async function each(model: Model, inputs: readonly Tensor[], use: (output: Tensor, i: number) => void): Promise<void> {
