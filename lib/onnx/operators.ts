@@ -44,7 +44,7 @@ const since: readonly (readonly [f16: number, bf16: number | null, names: string
   [7, 22, 'Acos Asin Atan Cos Sin Tan'],
   [8, 13, 'Expand'],
   [9, 13, 'Erf IsNaN>- MeanVarianceNormalization NonZero>- Sign'],
-  [9, 16, 'Where'],
+  [9, 16, 'Where:1,2'],
   [9, 22, 'Acosh Asinh Atanh Cosh MaxUnpool Sinh'],
   [9, 28, 'Compress'],
   [9, null, 'Scatter Shrink'],

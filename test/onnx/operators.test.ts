@@ -30,6 +30,19 @@ describe.each([...floatOperators])('%s', (name, operator) => {
     }
   });
 
+  it('has the type of its first shared input', () => {
+    for (let opset = 7; opset <= newest; opset++) {
+      const schema = schemaOf(name, opset);
+      if (schema === undefined) continue;
+      const first = schema.inputs[operator.inputs?.[0] ?? 0]!;
+      if (shared(schema.inputs, operator.inputs).length === 0) continue; // takes no f32 yet
+      const [output] = shared(schema.outputs, operator.outputs);
+      expect(first.allows).toContain('f32');
+      // RMSNormalization's is that of its scale, which has the same here.
+      if (output !== undefined && name !== 'RMSNormalization') expect(output.type).toBe(first.type);
+    }
+  });
+
   it('has no other inputs and outputs of the shared type', () => {
     for (let opset = 7; opset <= newest; opset++) {
       const schema = schemaOf(name, opset);

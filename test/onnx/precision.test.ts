@@ -126,6 +126,16 @@ describe('casts', () => {
   });
 });
 
+it('a choice between values has their type, not that of the condition', () => {
+  const { facts } = converter.build({
+    inputs: [{ name: 'c', type: 'bool', shape: [2, 2] }, f32Port('x')],
+    outputs: [f32Port('y')],
+    nodes: [node('Relu(x) -> a'), node('Where(c, a, x) -> b'), node('Tanh(b) -> y')],
+  });
+  expect(facts.nodes).toContain('Where(c, a, x_f16) -> b');
+  expect(facts.nodes).toContain('Tanh(b) -> y_f16');
+});
+
 describe('what stays in f32', () => {
   const chain = {
     inputs: [f32Port('x')],
