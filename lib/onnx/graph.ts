@@ -249,7 +249,11 @@ function bodyTypes(operator: string, body: Graph | undefined): (number | undefin
 export function readModel(bytes: Uint8Array): OnnxModel {
   if (bytes.length > largestModel) throw tooLarge();
   // Not a Buffer, whose slices are no copies.
-  const message = new Message(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  return modelOf(new Message(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)));
+}
+
+/** Reads a model's message, again where it has been changed. */
+export function modelOf(message: Message): OnnxModel {
   const graph = message.message(fields.model.graph);
   if (graph === undefined) throw damaged('it has no graph');
   if (message.has(fields.model.trainingInfo)) {

@@ -92,7 +92,8 @@ export class Message {
   }
 
   #reader(field: Field): Reader {
-    return new (wire().BinaryReader)(this.#bytes.subarray(field.start, field.end));
+    const written = field.value instanceof Uint8Array ? field.value : undefined;
+    return new (wire().BinaryReader)(written ?? this.#bytes.subarray(field.start, field.end));
   }
 
   #payload(field: Field): Uint8Array {

@@ -2,10 +2,11 @@
 import { InferenceError } from '../errors.js';
 import { invalidOption, oneOf } from '../options.js';
 import { Decisions } from './decisions.js';
-import { readModel, type Graph, type Node, type OnnxModel, type Value } from './graph.js';
+import { modelOf, readModel, type Graph, type Node, type OnnxModel, type Value } from './graph.js';
 import { Message } from './message.js';
 import { sensitiveOperators } from './operators.js';
 import { attributeTypes, elementTypes, fields } from './schema.js';
+import { upgradeForBf16 } from './upgrade.js';
 import { constantNode, initializer, replaceValues, type HalfPrecision } from './weights.js';
 
 export interface PrecisionOptions {
@@ -30,6 +31,8 @@ export interface KeptNode {
 
 export interface PrecisionReport {
   readonly precision: 'f16' | 'bf16';
+  /** The operator set of the result. */
+  readonly operatorSet: number;
   /** Nodes of the model and of the bodies in it. */
   readonly nodes: number;
   /** Nodes that compute in the new precision. */
@@ -109,6 +112,7 @@ class Pass {
     const kept = [...this.#decisions.reasons].map(([{ name, operator }, reason]) => ({ name, operator, reason }));
     return {
       precision: this.#precision,
+      operatorSet: this.#model.opset,
       nodes: this.#model.nodes.length,
       converted: this.#decisions.half.size - [...this.#removed].filter((node) => this.#decisions.isHalf(node)).length,
       kept,
@@ -297,7 +301,8 @@ function namesOption(name: string, value: unknown): ReadonlySet<string> {
  * `keepNodes` name, what ONNX does not define in the new type, what computes positions and shapes, what takes dequantized
  * values, and, in f16, what has weights beyond ±65,504: a weight never becomes infinite. Weights are rounded to the nearest
  * value, ties to even. Initializers are no longer among the inputs, where some exporters list them too. Bodies of If, Loop and Scan are converted too; their own inputs and outputs stay in f32. A model's
- * functions and operators of other domains stay as they are.
+ * functions and operators of other domains stay as they are. For bf16 the operator set becomes 22 where no node's meaning
+ * depends on it: earlier ones have no convolution in bf16.
  *
  * Throws `ERR_INVALID_MODEL` for what is no ONNX model, a damaged one or one larger than 2 GiB, `ERR_UNSUPPORTED` where
  * weights are in a file beside it and for operator sets before 7 (before 13 for bf16), `ERR_INVALID_ARGUMENT` for a wrong
@@ -315,7 +320,7 @@ export function convertPrecision(model: Uint8Array, options: PrecisionOptions): 
   if (insensitive !== undefined) {
     throw invalidOption('convert', `of operators in the list: ${[...sensitiveOperators].join(', ')}`, insensitive);
   }
-  const read = readModel(model);
+  let read = readModel(model);
   const oldest = precision === 'f16' ? oldestOpset : oldestBf16Opset;
   if (read.opset < oldest) {
     throw new InferenceError(
@@ -331,6 +336,7 @@ export function convertPrecision(model: Uint8Array, options: PrecisionOptions): 
       remedy: 'Name nodes of `keepNodes` as the model does; a viewer such as Netron shows the names.',
     });
   }
+  if (precision === 'bf16' && upgradeForBf16(read)) read = modelOf(read.message);
   const decisions = new Decisions(read, { precision, keep, convert, keepNodes });
   return new Pass(read, precision, decisions).run();
 }

@@ -8,8 +8,8 @@ export const fields = {
   function: { name: 1, domain: 10 },
   graph: { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13, sparseInitializer: 15 },
   node: { input: 1, output: 2, name: 3, opType: 4, attribute: 5, domain: 7 },
-  attribute: { name: 1, f: 2, i: 3, t: 5, g: 6, floats: 7, graphs: 11, type: 20, sparseTensor: 22 },
-  tensor: { dims: 1, dataType: 2, segment: 3, floatData: 4, name: 8, rawData: 9, dataLocation: 14 },
+  attribute: { name: 1, f: 2, i: 3, s: 4, t: 5, g: 6, floats: 7, ints: 8, graphs: 11, type: 20, sparseTensor: 22 },
+  tensor: { dims: 1, dataType: 2, segment: 3, floatData: 4, int64Data: 7, name: 8, rawData: 9, dataLocation: 14 },
   sparseTensor: { values: 1 },
   valueInfo: { name: 1, type: 2 },
   type: { tensor: 1 },
@@ -29,4 +29,4 @@ export const elementTypes = {
 } as const satisfies Partial<Record<Dtype, number>>;
 
 /** AttributeProto.AttributeType of those that we write. */
-export const attributeTypes = { int: 2, tensor: 4 } as const;
+export const attributeTypes = { int: 2, text: 3, tensor: 4 } as const;

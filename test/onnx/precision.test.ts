@@ -34,6 +34,7 @@ describe('casts', () => {
     expect(facts.constants).toEqual({ w: 'f16' });
     expect(report).toEqual({
       precision: 'f16',
+      operatorSet: 13,
       nodes: 2,
       converted: 2,
       kept: [],
@@ -286,10 +287,9 @@ describe('what stays in f32', () => {
       nodes: [node(`${op}(x) -> y`)],
     });
     expect(reasons(converter.build(graph('Celu')))).toEqual({ Celu: 'operator set 13 has no f16 for it' });
-    expect(reasons(converter.build(graph('Cos'), { precision: 'bf16' }))).toEqual({
-      Cos: 'operator set 13 has no bf16 for it',
+    expect(reasons(converter.build(graph('Shrink'), { precision: 'bf16' }))).toEqual({
+      Shrink: 'operator set 13 has no bf16 for it',
     });
-    expect(converter.build(graph('Cos'), { precision: 'bf16' }, 22).report.converted).toBe(1);
   });
 
   it('is what takes values of unknown types, and operators of other domains', () => {
@@ -440,6 +440,95 @@ describe('constants', () => {
       expect(facts.constants).toEqual({ w: 'f16' });
       expect(Number(decoded(written).irVersion)).toBe(Math.max(version, 4));
     }
+  });
+});
+
+describe('the operator set in bf16', () => {
+  const image = f32Port('x', [1, 1, 4, 4]);
+  const conv = [node('Conv(x, w) -> a'), node('Relu(a) -> b')];
+  const constants = [{ name: 'w', shape: [1, 1, 1, 1], values: Float32Array.of(2) }];
+
+  it('becomes 22 where convolutions gain from it', () => {
+    const graph = { inputs: [image], outputs: [f32Port('b', [1, 1, 4, 4])], nodes: conv, constants };
+    const converted = converter.build(graph, { precision: 'bf16' });
+    expect(converted.report).toMatchObject({ operatorSet: 22, converted: 2, kept: [] });
+    expect(decoded(converted.model).opsetImport!.map(({ version }) => Number(version))).toEqual([22]);
+    expect(converted.facts.nodes[1]).toBe('Conv(x_bf16, w) -> a');
+    expect(converter.build(graph, { precision: 'f16' }).report.operatorSet).toBe(13);
+    const kept = converter.build({ ...graph, nodes: [...conv, node('Identity(b) -> c')] }, { precision: 'bf16' }, 22);
+    expect(kept.report.operatorSet).toBe(22);
+    const simple = { inputs: [f32Port('x')], outputs: [f32Port('y')], nodes: [node('Relu(x) -> y')] };
+    expect(converter.build(simple, { precision: 'bf16' }).report.operatorSet).toBe(13);
+  });
+
+  it('becomes 22 with operators that are written otherwise there', () => {
+    const { model, report } = converter.build(
+      {
+        inputs: [
+          image,
+          f32Port('grid', [1, 4, 4, 2]),
+          f32Port('rois', [1, 4]),
+          { name: 'batch', type: 'i64', shape: [1] },
+        ],
+        outputs: [f32Port('y', [1, 1, 1, 1]), f32Port('r', [1, 1, 1, 1]), f32Port('q', [1, 1, 2, 4])],
+        nodes: [
+          ...conv,
+          node('GridSample(b, grid) -> g', { attributes: [attribute.text('mode', 'bilinear')] }),
+          node('RoiAlign(g, rois, batch) -> r'),
+          node('Split(g) -> p, q', { attributes: [attribute.int('axis', 2)] }),
+          node('ReduceMean(p) -> y', { attributes: [attribute.ints('axes', [2, 3]), attribute.int('keepdims', 1)] }),
+        ],
+        constants,
+      },
+      { precision: 'bf16' },
+      16,
+    );
+    expect(report.operatorSet).toBe(22);
+    const graph = decoded(model).graph!;
+    const attributes = (op: string): Record<string, unknown> => {
+      const found = graph.node!.find(({ opType }) => opType === op)!.attribute!;
+      return Object.fromEntries(
+        found.map(({ name, s, i }) => [name, s!.length > 0 ? Buffer.from(s!).toString() : Number(i)]),
+      );
+    };
+    expect(attributes('GridSample')).toEqual({ mode: 'linear' });
+    expect(attributes('RoiAlign')).toEqual({});
+    expect(attributes('Split')).toEqual({ axis: 2, num_outputs: 2 });
+    expect(attributes('ReduceMean')).toEqual({ keepdims: 1 });
+    const [axes] = graph.initializer!.filter(({ name }) => name === 'y_axes');
+    expect(axes!.int64Data!.map(Number)).toEqual([2, 3]);
+  });
+
+  it('RoiAlign keeps its coordinates: until operator set 16 they had no half pixel', () => {
+    const { model } = converter.build(
+      {
+        inputs: [image, f32Port('rois', [1, 4]), { name: 'batch', type: 'i64', shape: [1] }],
+        outputs: [f32Port('r', [1, 1, 1, 1])],
+        nodes: [...conv, node('RoiAlign(b, rois, batch) -> r')],
+        constants,
+      },
+      { precision: 'bf16' },
+    );
+    const found = decoded(model).graph!.node!.find(({ opType }) => opType === 'RoiAlign')!;
+    expect(found.attribute!.map(({ name, s }) => [name, Buffer.from(s!).toString()])).toEqual([
+      ['coordinate_transformation_mode', 'output_half_pixel'],
+    ]);
+  });
+
+  it('stays where a node would mean something else', () => {
+    const { report } = converter.build(
+      {
+        inputs: [image, f32Port('scale', [1]), f32Port('bias', [1]), f32Port('mean', [1]), f32Port('variance', [1])],
+        outputs: [f32Port('y', [1, 1, 4, 4])],
+        nodes: [...conv, node('BatchNormalization(b, scale, bias, mean, variance) -> y, m, v, s, t')],
+        constants,
+      },
+      { precision: 'bf16' },
+    );
+    expect(report.operatorSet).toBe(13);
+    expect(report.kept.map(({ operator, reason }) => `${operator}: ${reason}`)).toContain(
+      'Conv: operator set 13 has no bf16 for it',
+    );
   });
 });
 

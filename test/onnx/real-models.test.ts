@@ -1,4 +1,4 @@
-/** Real models in f16: what they see, read and hear is what they do in f32, on OpenVINO and on Python's onnxruntime. */
+/** Real models in f16, one in bf16: what they see, read and hear is what they do in f32, on OpenVINO and on Python's onnxruntime. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { convertPrecision } from '../../lib/index.js';
@@ -26,14 +26,14 @@ import { inputs as windows, noState, rate, truth } from '../support/voices.js';
 
 const folder = new Folder();
 
-/** The file of the model in f16, which ONNX's checker has passed. */
-function inF16(file: string): string {
-  const { model, report } = convertPrecision(fs.readFileSync(file), { precision: 'f16' });
+/** The file of the model in f16 or bf16, which ONNX's checker has passed. */
+function converted(file: string, precision: 'f16' | 'bf16' = 'f16'): string {
+  const { model, report } = convertPrecision(fs.readFileSync(file), { precision });
   expect(complaints(folder, [model])).toEqual([null]);
   expect(report.converted).toBeGreaterThan(20);
   // Nearly all of these files is weights.
   expect(model.length).toBeLessThan(0.65 * fs.statSync(file).size);
-  return folder.write(`${path.basename(file, '.onnx')}-f16.onnx`, model);
+  return folder.write(`${path.basename(file, '.onnx')}-${precision}.onnx`, model);
 }
 
 afterEach(closeAll);
@@ -43,7 +43,7 @@ async function onPhotographs(real: RealModel): Promise<readonly { expected: Outp
   const inputs = (await Promise.all(photographs.map((name) => pixels(name, real)))).map((data) => ({
     [real.input]: f32(real.shape, data),
   }));
-  const file = inF16(modelFile(real));
+  const file = converted(modelFile(real));
   const [expected, inPython] = [onnxruntime(folder, modelFile(real), inputs), onnxruntime(folder, file, inputs)];
   const model = await load(file);
   expect(model.inputs).toEqual([{ name: real.input, dtype: 'f32', shape: real.shape }]);
@@ -91,7 +91,9 @@ describe('PP-OCRv4', () => {
 
   it('reads labels as they are printed', async () => {
     const { lines, picture } = draw(1);
-    const [detector, recognizer] = await Promise.all([detectorFile, recognizerFile].map((file) => load(inF16(file))));
+    const [detector, recognizer] = await Promise.all(
+      [detectorFile, recognizerFile].map((file) => load(converted(file))),
+    );
     const [map] = Object.values(await detector!.run({ x: picture }));
     const inputs = crops(map!);
     const outputs: Tensor[] = [];
@@ -109,14 +111,14 @@ describe('Silero', () => {
   it('hears the voices, and only these, also in the bodies of its If nodes', () => {
     const file = path.join(data, 'silero_vad.onnx');
     const expected = onnxruntime(folder, file, runs, { state: 'stateN' });
-    const found = onnxruntime(folder, inF16(file), runs, { state: 'stateN' });
+    const found = onnxruntime(folder, converted(file), runs, { state: 'stateN' });
     expect(decisions(expected)).toEqual(truth);
     expect(decisions(found)).toEqual(truth);
     expect(Math.max(...found.map(({ output }, i) => furthest(output!, expected[i]!['output']!)))).toBeLessThan(0.05);
   });
 
-  it('on OpenVINO too', async () => {
-    const model = await load(inF16(path.join(data, 'silero_vad_openvino_16k.onnx')));
+  it.each(['f16', 'bf16'] as const)('on OpenVINO too, in %s', async (precision) => {
+    const model = await load(converted(path.join(data, 'silero_vad_openvino_16k.onnx'), precision));
     const found: Outputs[] = [];
     for (const input of windows) {
       found.push(await model.run({ input, state: found[found.length - 1]?.['stateN'] ?? noState }));
