@@ -11,6 +11,11 @@ export function complaints(folder: Folder, models: readonly Uint8Array[]): (stri
   return JSON.parse(textOf(python(), [program, 'check', ...files])) as (string | null)[];
 }
 
+/** The files of a model for every test of a single operator that the package has. */
+export function operatorModels(folder: Folder): string[] {
+  return JSON.parse(textOf(python(), [program, 'operators', folder.path])) as string[];
+}
+
 export interface SchemaPort {
   /** The name of a type variable, or one type. */
   readonly type: string;

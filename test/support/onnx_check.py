@@ -1,15 +1,19 @@
-"""Checks ONNX models, or prints which operators take f16 and bf16.
+"""Checks ONNX models, writes those of its operators' tests, or prints which operators take f16 and bf16.
 
     python3 onnx_check.py check MODEL...
+    python3 onnx_check.py operators DIR
     python3 onnx_check.py schemas
 
-`check` prints a JSON list with the complaint about each model, or null. `schemas` prints JSON: for every operator of the
+`check` prints a JSON list with the complaint about each model, or null. `operators` writes the models of the package's tests
+of single operators, those that it has no complaint about, and prints their files as a JSON list. `schemas` prints JSON: for every operator of the
 default domain that takes or gives f32, and every operator set that changed it, per input and output the name of its type
 and which of f32, f16 and bf16 that may be.
 """
 
 import json
+import os
 import sys
+import warnings
 
 import onnx
 
@@ -22,6 +26,21 @@ def complaint(file: str) -> str | None:
     except Exception as error:  # each of its errors is an answer
         return str(error)
     return None
+
+
+def operators(folder: str) -> list[str]:
+    from onnx.backend.test.case.node import collect_testcases  # slow, and wants pillow
+
+    warnings.simplefilter("ignore")  # about values that the package makes on purpose
+    files = []
+    for case in collect_testcases(None):
+        if case.model is None:
+            continue
+        file = os.path.join(folder, f"{case.name}.onnx")
+        onnx.save(case.model, file)
+        if complaint(file) is None:
+            files.append(file)
+    return files
 
 
 def port(schema: onnx.defs.OpSchema, formal: onnx.defs.OpSchema.FormalParameter) -> dict:
@@ -48,7 +67,13 @@ def schemas() -> list[dict]:
 
 def main() -> None:
     command, *files = sys.argv[1:]
-    json.dump(schemas() if command == "schemas" else [complaint(file) for file in files], sys.stdout)
+    if command == "schemas":
+        result = schemas()
+    elif command == "operators":
+        result = operators(files[0])
+    else:
+        result = [complaint(file) for file in files]
+    json.dump(result, sys.stdout)
 
 
 main()
