@@ -50,6 +50,26 @@ export interface Graph {
   readonly known: boolean;
 }
 
+/** Every name of a value in the file. */
+export class Names {
+  readonly #taken = new Set<string>();
+  /** Where the search for a free number goes on. */
+  readonly #next = new Map<string, number>();
+
+  add(name: string): void {
+    this.#taken.add(name);
+  }
+
+  /** The name, with a number where it is taken; it is taken then. */
+  fresh(name: string): string {
+    let [unique, number] = [name, this.#next.get(name) ?? 2];
+    while (this.#taken.has(unique)) unique = `${name}_${number++}`;
+    this.#next.set(name, number);
+    this.add(unique);
+    return unique;
+  }
+}
+
 export interface OnnxModel {
   readonly message: Message;
   readonly opset: number;
@@ -58,8 +78,7 @@ export interface OnnxModel {
   readonly graphs: readonly Graph[];
   /** Of all graphs, each after those whose results it uses. */
   readonly nodes: readonly Node[];
-  /** Every name of a value in the file. */
-  readonly names: Set<string>;
+  readonly names: Names;
 }
 
 const controlFlow = new Set(['If', 'Loop', 'Scan']);
@@ -72,7 +91,7 @@ export function attributeOf(node: Message, name: string): Message | undefined {
 class Reader {
   readonly graphs: Graph[] = [];
   readonly nodes: Node[] = [];
-  readonly names = new Set<string>();
+  readonly names = new Names();
   readonly opset: number;
   readonly irVersion: number;
   readonly #functions: ReadonlySet<string>;

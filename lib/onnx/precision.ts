@@ -121,13 +121,6 @@ class Pass {
     };
   }
 
-  #newName(name: string, type: string): string {
-    let unique = `${name}_${type}`;
-    for (let i = 2; this.#model.names.has(unique); i++) unique = `${name}_${type}_${i}`;
-    this.#model.names.add(unique);
-    return unique;
-  }
-
   #behind(value: Value, message: Message): void {
     const { producer, graph } = value;
     const list = producer === null ? listOf(this.#atStart, graph) : listOf(this.#after, producer);
@@ -162,11 +155,11 @@ class Pass {
     const half = elementTypes[this.#precision];
     const wanted = this.#wanted(value);
     if (source !== undefined || this.#decisions.isComputedInHalf(value)) {
-      const halfName = source ?? (value.pinned ? this.#newName(name, this.#precision) : name);
+      const halfName = source ?? (value.pinned ? this.#model.names.fresh(`${name}_${this.#precision}`) : name);
       this.#halfNames.set(value, halfName);
       if (halfName === name) this.#retype(value);
       if (!wanted.f32) return;
-      const f32Name = halfName === name ? this.#newName(name, 'f32') : name;
+      const f32Name = halfName === name ? this.#model.names.fresh(`${name}_f32`) : name;
       this.#f32Names.set(value, f32Name);
       this.#cast(value, halfName, f32Name, f32);
       return;
@@ -175,7 +168,7 @@ class Pass {
     if (!wanted.half) return;
     const narrowed = value.constant === null ? null : this.#decisions.narrowed(value);
     if (narrowed === null) {
-      const halfName = this.#newName(name, this.#precision);
+      const halfName = this.#model.names.fresh(`${name}_${this.#precision}`);
       this.#halfNames.set(value, halfName);
       this.#cast(value, name, halfName, half);
       return;
@@ -190,7 +183,7 @@ class Pass {
       this.#retype(value);
       return;
     }
-    const halfName = this.#newName(name, this.#precision);
+    const halfName = this.#model.names.fresh(`${name}_${this.#precision}`);
     this.#halfNames.set(value, halfName);
     if (value.producer !== null) this.#behind(value, constantNode(halfName, narrowed, this.#precision));
     else listOf(this.#initializers, value.graph).push(initializer(halfName, narrowed, this.#precision));

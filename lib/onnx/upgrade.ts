@@ -1,5 +1,5 @@
 /** Operator sets 13 to 21 made 22, the first that defines convolutions and others in bf16. */
-import { attributeOf, type Node, type OnnxModel } from './graph.js';
+import { attributeOf, type Names, type Node, type OnnxModel } from './graph.js';
 import { Message } from './message.js';
 import { attributeTypes, elementTypes, fields } from './schema.js';
 
@@ -38,13 +38,13 @@ function attribute(name: string, type: number): Message {
   return message;
 }
 
-function rewrite(node: Node, opset: number, newName: (name: string) => string): void {
+function rewrite(node: Node, opset: number, names: Names): void {
   const { message, operator, inputs, outputs } = node;
   if (reductions.test(operator) && opset < axesAsInput) {
     const axes = attributeOf(message, 'axes')?.integers(fields.attribute.ints);
     if (axes === undefined || axes.length === 0) return;
     const tensor = new Message();
-    const name = newName(`${outputs[0]?.name ?? ''}_axes`);
+    const name = names.fresh(`${outputs[0]?.name ?? ''}_axes`);
     tensor.setIntegers(fields.tensor.dims, [axes.length]);
     tensor.setInteger(fields.tensor.dataType, elementTypes.i64);
     tensor.setIntegers(fields.tensor.int64Data, axes);
@@ -79,13 +79,7 @@ export function upgradeForBf16(model: OnnxModel): boolean {
   const gains = own.some(({ float }) => float?.bf16 != null && float.bf16 > opset && float.bf16 <= newest);
   // Functions import operator sets of their own.
   if (!gains || message.has(fields.model.functions) || own.some((node) => isStuck(node, opset))) return false;
-  const newName = (name: string): string => {
-    let unique = name;
-    for (let i = 2; model.names.has(unique); i++) unique = `${name}_${i}`;
-    model.names.add(unique);
-    return unique;
-  };
-  for (const node of own) rewrite(node, opset, newName);
+  for (const node of own) rewrite(node, opset, model.names);
   for (const set of message.messages(fields.model.opsetImport)) {
     if (['', 'ai.onnx'].includes(set.text(fields.opset.domain))) set.setInteger(fields.opset.version, newest);
   }

@@ -80,13 +80,15 @@ export function narrow(value: Value, precision: HalfPrecision): Narrowed | null 
   const infinite = exponent[precision];
   let [beyond, vanished, nonzero] = [0, 0, 0];
   for (let i = 0; i < half.length; i++) {
-    const original = values[i]!;
-    if (original === 0) continue;
-    nonzero++;
     const magnitude = half[i]! & 0x7fff;
-    if (magnitude === 0) vanished++;
-    else if (magnitude === infinite && Number.isFinite(original)) beyond = Math.max(beyond, Math.abs(original));
+    if (magnitude === 0) {
+      if (values[i] !== 0) vanished++;
+      continue;
+    }
+    nonzero++;
+    if (magnitude === infinite && Number.isFinite(values[i])) beyond = Math.max(beyond, Math.abs(values[i]!));
   }
+  nonzero += vanished;
   const bytes = new Uint8Array(half.buffer, half.byteOffset, half.byteLength);
   return { bytes, dims, count: values.length, beyond, vanished, nonzero };
 }
