@@ -41,6 +41,7 @@ await main(async () => {
     };
     await checks.check(`Node ${version}: ES modules import by name`, () => passes(['import.mjs']));
     await checks.check(`Node ${version}: the echo backend`, () => passes(['echo.cjs']));
+    await checks.check(`Node ${version}: the precision pass`, () => passes(['precision.cjs']));
     await checks.check(`Node ${version}: OpenVINO`, () => passes(['openvino.cjs', 'relu.xml']));
     for (const [way, expected] of Object.entries(ends)) {
       for (const model of ['echo', 'relu.xml']) {
