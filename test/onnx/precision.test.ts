@@ -1,7 +1,7 @@
 /** The precision pass on small graphs: where its casts stand, what stays in f32, and what becomes of constants. */
 import { onnx } from 'onnx-proto';
 import { convertPrecision, fromF16 } from '../../lib/index.js';
-import type { ConvertedModel, PrecisionOptions } from '../../lib/index.js';
+import type { ConvertedModel, PrecisionOptions, PrecisionReport } from '../../lib/index.js';
 import { Folder } from '../support/folder.js';
 import { attribute, buildOnnx, onnxTypes } from '../support/onnx.js';
 import { thrown } from '../support/wait.js';
@@ -12,6 +12,10 @@ const converter = new Converter(folder);
 const four = Float32Array.of(1, 2, 3, 4);
 
 function reasons({ report }: ConvertedModel): Record<string, string> {
+  return reasonsOf(report);
+}
+
+function reasonsOf(report: PrecisionReport): Record<string, string> {
   return Object.fromEntries(report.kept.map(({ operator, reason }) => [operator, reason]));
 }
 
@@ -322,6 +326,58 @@ describe('what stays in f32', () => {
       'Tanh(c) -> z',
     ]);
   });
+});
+
+it('functions of the model stay as they are, and what calls them, whatever they are called', () => {
+  const model = decoded(
+    buildOnnx(
+      {
+        inputs: [f32Port('x')],
+        outputs: [f32Port('y')],
+        nodes: [node('Tanh(x) -> a'), node('Relu(a) -> b', { domain: 'own' }), node('Sigmoid(b) -> y')],
+        valueInfo: [f32Port('b')],
+      },
+      13,
+      ['own'],
+    ),
+  );
+  const twice = {
+    name: 'Relu',
+    domain: 'own',
+    input: ['v'],
+    output: ['w'],
+    node: [{ opType: 'Add', input: ['v', 'v'], output: ['w'] }],
+    opsetImport: [{ domain: '', version: 13 }],
+  };
+  const bytes = onnx.ModelProto.encode({ ...model, irVersion: 8, functions: [twice] }).finish();
+  for (const precision of ['f16', 'bf16'] as const) {
+    const { facts, report, model: written } = converter.convert(bytes, { precision });
+    expect(facts.nodes).toContain('Relu(a_f32) -> b');
+    expect(reasonsOf(report)).toEqual({ Relu: 'its operator is not one of ONNX' });
+    expect(decoded(written).functions).toEqual(decoded(bytes).functions);
+  }
+});
+
+it('a table of weights becomes smaller, also where what it gives is wanted in f32', () => {
+  const { facts } = converter.build({
+    inputs: [{ name: 'i', type: 'i64', shape: [2] }],
+    outputs: [f32Port('y')],
+    nodes: [node('Gather(w, i) -> a'), node('Softmax(a) -> y')],
+    constants: [{ name: 'w', shape: [2, 2], values: four }],
+  });
+  expect(facts.constants).toEqual({ w: 'f16' });
+  expect(facts.nodes).toEqual(['Gather(w, i) -> a', 'Cast:f32(a) -> a_f32', 'Softmax(a_f32) -> y']);
+});
+
+it('the mask of Dropout, which was of the type of the values until operator set 10', () => {
+  const graph = (outputs: string) => ({
+    inputs: [f32Port('x')],
+    outputs: [f32Port('y')],
+    nodes: [node(`Dropout(x) -> ${outputs}`), node('Relu(a) -> y')],
+  });
+  expect(reasons(converter.build(graph('a, mask'), {}, 9))).toEqual({ Dropout: 'its mask is used' });
+  expect(converter.build(graph('a'), {}, 9).report.converted).toBe(2);
+  expect(converter.build(graph('a, mask'), {}, 10).report.converted).toBe(2);
 });
 
 describe('quantized models', () => {
