@@ -293,9 +293,10 @@ function namesOption(name: string, value: unknown): ReadonlySet<string> {
  * behind and before them, and around nodes that stay in f32. Those are the `sensitiveOperators`, what `keep` and
  * `keepNodes` name, what ONNX does not define in the new type, what computes positions and shapes, what takes dequantized
  * values, and, in f16, what has weights beyond ±65,504: a weight never becomes infinite. Weights are rounded to the nearest
- * value, ties to even. Initializers are no longer among the inputs, where some exporters list them too. Bodies of If, Loop and Scan are converted too; their own inputs and outputs stay in f32. A model's
- * functions and operators of other domains stay as they are. For bf16 the operator set becomes 22 where no node's meaning
- * depends on it: earlier ones have no convolution in bf16.
+ * value, ties to even. Initializers are no longer among the inputs, where some exporters list them too. Bodies of If, Loop
+ * and Scan are converted too; their own inputs and outputs stay in f32. A model's functions and operators of other domains
+ * stay as they are. For bf16 the operator set becomes 22 where no node's meaning depends on it: earlier ones have no
+ * convolution in bf16.
  *
  * Throws `ERR_INVALID_MODEL` for what is no ONNX model, a damaged one or one larger than 2 GiB, `ERR_UNSUPPORTED` where
  * weights are in a file beside it and for operator sets before 7 (before 13 for bf16), `ERR_INVALID_ARGUMENT` for a wrong

@@ -15,7 +15,7 @@ export const tfliteBackend: ConformanceBackend = {
     add: (number, shape) => ({ source: addTflite(number, shape) }),
     pair: () => ({ source: pairTflite() }),
     nonzero: (length) => ({ source: nonZeroTflite(length) }),
-    slow: () => interruptible(slowTflite(100, 128)),
+    slow: () => interruptible(slowTflite(300, 128)),
     long: () => interruptible(slowTflite(1000, 256)),
   },
 };
