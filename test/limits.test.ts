@@ -7,7 +7,9 @@ const helpers = `
   const fs = require('node:fs');
   const { execFileSync } = require('node:child_process');
   const used = () => Number(/VmSize:\\s+(\\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
-  const prlimit = (soft) => execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + soft + ':unlimited']);
+  // Without pipes: Node takes 64 kB for what a pipe may bring, and ends where there is none.
+  const prlimit = (soft) =>
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + soft + ':unlimited'], { stdio: 'ignore' });
   await edge.loadModel('', { device: 'none' }).catch(() => undefined); // the addon is there now
   const limit = (bytes) => prlimit(used() + bytes);
   const free = () => prlimit('unlimited');
