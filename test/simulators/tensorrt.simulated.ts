@@ -94,7 +94,7 @@ describe('what is there', () => {
       expect(numbers((await model.run({ x }))['y']!.data)).toEqual([2]);
     }
     expect(await failure(load(plusOne(), { device: 'tensorrt:1' }))).toMatchObject({ code: 'ERR_UNAVAILABLE' });
-    expect(await failure(load(plusOne(), { device: 'tensorrt:0:dla0' }))).toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    expect(await failure(load(plusOne(), { device: 'tensorrt:0:dla0' }))).toMatchObject({ code: 'ERR_UNAVAILABLE' });
   });
 
   it('runs after the first are launches of its CUDA graph, unless that is forbidden', async () => {

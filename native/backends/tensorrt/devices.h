@@ -9,10 +9,15 @@
 
 namespace edge::tensorrt {
 
-DeviceInfo describe(const GpuFacts& gpu);
+// `dla_core`: −1 for the GPU itself.
+DeviceInfo describe(const GpuFacts& gpu, int dla_core = -1);
 
-// The GPU of an id such as "0" or "gpu-01234567-89ab-cdef-0123-456789abcdef". Throws kUnavailable where there is none,
-// kUnsupported for what this release cannot do.
-const GpuFacts& find_gpu(const std::vector<GpuFacts>& gpus, const std::string& id);
+struct Selected {
+  const GpuFacts& gpu;
+  int dla_core;  // −1: none
+};
+// What an id means, such as "0", "gpu-01234567-89ab-cdef-0123-456789abcdef" or, for a DLA core, "0:dla1". Throws
+// kUnavailable where there is no such GPU.
+Selected select(const std::vector<GpuFacts>& gpus, const std::string& id);
 
 }  // namespace edge::tensorrt

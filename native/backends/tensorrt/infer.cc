@@ -166,13 +166,23 @@ void DeleteObject::operator()(void* object) const noexcept {
 
 // ---------------------------------------------------------------------------------------------------------- runtime
 
-Runtime::Runtime(const InferApi& api) : api_(api), slots_(*slots_of(api.version.major)) {
+Runtime::Runtime(const InferApi& api, int dla_core) : api_(api), slots_(*slots_of(api.version.major)) {
   const Words words;
   object_.reset(api_.create_runtime(logger_of(api_.version.major), api_.number));
-  if (object_) return;
-  throw Error(ErrorCode::kUnavailable, "TensorRT " + api_.version.text() + " does not start on this GPU.",
-              "Look at the cause: this TensorRT may need a newer driver, or no longer know this GPU.", "tensorrt",
-              words.text());
+  if (!object_) {
+    throw Error(ErrorCode::kUnavailable, "TensorRT " + api_.version.text() + " does not start on this GPU.",
+                "Look at the cause: this TensorRT may need a newer driver, or no longer know this GPU.", "tensorrt",
+                words.text());
+  }
+  if (dla_core < 0) return;
+  const auto count = call<int32_t>(worker_of(object_), slots_.dla_core_count);
+  if (dla_core >= count) {
+    throw Error(ErrorCode::kUnavailable,
+                "There is no DLA core " + std::to_string(dla_core) + ": TensorRT sees " + std::to_string(count) + ".",
+                "Xavier and Orin have two, Orin Nano and other GPUs none; TensorRT 10.8 to 11.3 drive none.",
+                "tensorrt", words.text());
+  }
+  call<void>(worker_of(object_), slots_.set_dla_core, int32_t{dla_core});
 }
 
 Object Runtime::deserialize(Bytes plan) const {

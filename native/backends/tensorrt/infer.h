@@ -43,11 +43,11 @@ struct DeleteObject {
 };
 using Object = std::unique_ptr<void, DeleteObject>;
 
-// One a GPU, for as long as the process lives.
+// One a GPU, and one for each of its DLA cores that is used, for as long as the process lives.
 class Runtime {
  public:
-  // Throws kUnavailable where TensorRT does not start.
-  explicit Runtime(const InferApi& api);
+  // `dla_core`: −1 for none. Throws kUnavailable where TensorRT does not start, or there is no such core.
+  Runtime(const InferApi& api, int dla_core);
   const InferApi& api() const { return api_; }
   const Slots& slots() const { return slots_; }
   // Null where TensorRT does not take it: Words has the reason.

@@ -16,10 +16,10 @@ namespace {
 
 class TensorRtDevice final : public Device {
  public:
-  TensorRtDevice(const CudaApi& cuda, const InferApi& infer, const GpuFacts& facts)
-      : gpu_(std::make_shared<Gpu>(cuda, facts)), info_(describe(facts)) {
+  TensorRtDevice(std::shared_ptr<Gpu> gpu, const InferApi& infer, int dla_core)
+      : gpu_(std::move(gpu)), info_(describe(gpu_->facts(), dla_core)) {
     const Gpu::Current current(*gpu_);
-    runtime_ = std::make_shared<Runtime>(infer);
+    runtime_ = std::make_shared<Runtime>(infer, dla_core);
   }
   const DeviceInfo& info() const override { return info_; }
   std::shared_ptr<Allocator> make_allocator() override { return make_pinned_allocator(gpu_); }
@@ -47,10 +47,14 @@ class TensorRtBackend final : public Backend {
   }
 
   std::shared_ptr<Device> open(const std::string& device_id) override {
-    const GpuFacts& facts = find_gpu(gpus_, device_id);
+    const auto [facts, dla_core] = select(gpus_, device_id);
     std::lock_guard<std::mutex> lock(mutex_);
-    auto& device = opened_[facts.ordinal];
-    if (!device) device = std::make_shared<TensorRtDevice>(cuda_, infer_, facts);
+    auto& device = opened_[{facts.ordinal, dla_core}];
+    if (!device) {
+      auto& gpu = opened_gpus_[facts.ordinal];
+      if (!gpu) gpu = std::make_shared<Gpu>(cuda_, facts);
+      device = std::make_shared<TensorRtDevice>(gpu, infer_, dla_core);
+    }
     guard_exit();  // starting TensorRT may have brought more libraries
     return device;
   }
@@ -60,7 +64,8 @@ class TensorRtBackend final : public Backend {
   const InferApi infer_;
   const std::vector<GpuFacts> gpus_;  // the driver's list stays as it is for as long as the process lives
   std::mutex mutex_;
-  std::map<int, std::shared_ptr<Device>> opened_;
+  std::map<int, std::shared_ptr<Gpu>> opened_gpus_;  // shared by a GPU and its DLA cores: one context
+  std::map<std::pair<int, int>, std::shared_ptr<Device>> opened_;
 };
 
 }  // namespace

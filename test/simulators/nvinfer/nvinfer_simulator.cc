@@ -20,6 +20,7 @@
 extern "C" {
 int cuCtxGetCurrent(void** context);
 int cuStreamSynchronize(void* stream);
+int cuDeviceGetAttribute(int* value, int attribute, int device);
 }
 
 namespace nvinfer_simulator {
@@ -100,6 +101,7 @@ struct EngineWorker {
 };
 struct RuntimeWorker {
   void** table;
+  int32_t dla_core = -1;
 };
 
 const Input* input_named(const Plan& plan, const char* name) {
@@ -337,7 +339,14 @@ const char* tensor_name(EngineWorker* self, int32_t index) {
 
 // ------------------------------------------------------------------------------------------------------- runtime
 
-Handle<EngineWorker>* deserialize(RuntimeWorker*, const void* data, uint64_t size) {
+// Integrated GPUs have two here.
+int32_t dla_core_count(RuntimeWorker*) {
+  int integrated = 0;
+  return cuDeviceGetAttribute(&integrated, 18, 0) == 0 && integrated != 0 ? 2 : 0;
+}
+void set_dla_core(RuntimeWorker* self, int32_t core) { self->dla_core = core; }
+
+Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_t size) {
   static void** const table = [] {
     const char* const name = "VCudaEngine";
     void** const made = make_table(name);
@@ -360,6 +369,10 @@ Handle<EngineWorker>* deserialize(RuntimeWorker*, const void* data, uint64_t siz
   }();
   try {
     Plan plan = parse_plan({static_cast<const char*>(data), size}, kMajor);
+    if (plan.dla && self->dla_core < 0) {
+      error("IRuntime::deserializeCudaEngine: Error Code 3: API Usage Error (DLA core was not set)");
+      return nullptr;
+    }
     for (const std::string& plugin : plan.plugins) {
       if (registered_plugins().count(plugin) != 0) continue;
       error("IPluginRegistry::getCreator: Error Code 4: API Usage Error (Cannot find plugin: " + plugin +
@@ -415,6 +428,8 @@ EXPORT void* createInferRuntime_INTERNAL(void* given, int32_t version) {
 #else
     put(made, name, "deserializeCudaEngine(void const*, unsigned long)", address(&deserialize));
 #endif
+    put(made, name, "setDLACore(int)", address(&set_dla_core));
+    put(made, name, "getNbDLACores() const", address(&dla_core_count));
     return made;
   }();
   return Handle<RuntimeWorker>::make(new RuntimeWorker{table});

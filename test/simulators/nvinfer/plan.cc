@@ -96,6 +96,8 @@ Plan parse_plan(const std::string& text, int major) {
     } else if (word == "plugin") {
       plan.plugins.emplace_back();
       words >> plan.plugins.back();
+    } else if (word == "dla") {
+      plan.dla = true;
     } else if (word == "synchronizes") {
       plan.synchronizes = true;
     } else if (word == "end") {

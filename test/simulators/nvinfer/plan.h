@@ -33,7 +33,7 @@ struct Plan {
   int major = 0;
   int profiles = 1;
   std::vector<std::string> plugins;
-  bool no_context = false, synchronizes = false;
+  bool no_context = false, synchronizes = false, dla = false;
 };
 
 // Throws std::string: TensorRT's words.

@@ -92,14 +92,18 @@ TEST_F(CudaTest, FactsOfEveryGpu) {
   EXPECT_EQ(gpus[1].ordinal, 1);
   EXPECT_FALSE(gpus[1].integrated || gpus[1].can_map);
 
-  EXPECT_EQ(find_gpu(gpus, "1").name, "T4");
-  EXPECT_EQ(find_gpu(gpus, "gpu-00112233-4455-6677-8899-aabbccddee07").ordinal, 0);
-  EXPECT_EQ(find_gpu(gpus, "GPU-00112233-4455-6677-8899-AABBCCDDEE01").ordinal, 1);
+  EXPECT_EQ(select(gpus, "1").gpu.name, "T4");
+  EXPECT_EQ(select(gpus, "gpu-00112233-4455-6677-8899-aabbccddee07").gpu.ordinal, 0);
+  EXPECT_EQ(select(gpus, "GPU-00112233-4455-6677-8899-AABBCCDDEE01").gpu.ordinal, 1);
   for (const char* none : {"2", "", "gpu-0", "-1", "00"}) {
-    EXPECT_EQ(error_of([&] { find_gpu(gpus, none); })->code(), ErrorCode::kUnavailable) << none;
+    EXPECT_EQ(error_of([&] { select(gpus, none); })->code(), ErrorCode::kUnavailable) << none;
   }
-  EXPECT_EQ(error_of([&] { find_gpu(gpus, "0:dla1"); })->code(), ErrorCode::kUnsupported);
-  EXPECT_NE(error_of([&] { find_gpu(gpus, "2"); })->message().find("it sees: 0, 1"), std::string::npos);
+  EXPECT_EQ(select(gpus, "1").dla_core, -1);
+  EXPECT_EQ(select(gpus, "0:DLA1").dla_core, 1);
+  for (const char* none : {"0:", "0:dla", "0:dla-1", "0:dla10", "0:dla1x", "0:gpu"}) {
+    EXPECT_EQ(error_of([&] { select(gpus, none); })->code(), ErrorCode::kUnavailable) << none;
+  }
+  EXPECT_NE(error_of([&] { select(gpus, "2"); })->message().find("it sees: 0, 1"), std::string::npos);
 }
 
 TEST_F(CudaTest, PrecisionsByComputeCapability) {

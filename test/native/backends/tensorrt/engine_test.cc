@@ -253,6 +253,27 @@ TEST_P(EngineTest, OptionsThatAnEngineCannotFollowAreRefused) {
   EXPECT_NE(load(kAdd, precision), nullptr);
 }
 
+TEST_P(EngineTest, AnEngineForTheDlaRunsOnACoreThatIsNamed) {
+  open("gpu cc=8.7 integrated=1");
+  const std::string on_dla = std::string(kAdd) + "dla\n";
+  EXPECT_EQ(error_of([&] { load(on_dla); })->code(), ErrorCode::kInvalidModel);
+  const auto gpu = device;
+  device = backend->open("0:dla1");
+  EXPECT_EQ(device->info().id, "0:dla1");
+  EXPECT_EQ(device->info().capabilities.precisions, (std::vector<std::string>{"f16", "int8"}));
+  const auto model = load(on_dla);
+  EXPECT_EQ(model->info().devices, (std::vector<std::string>{"0:dla1"}));
+  const auto request = model->create_request();
+  request->bind({{4}});
+  fill(*request, {0, 1, 2, 3});
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{1, 2, 3, 4}));
+  EXPECT_EQ(backend->open("0"), gpu);
+  const auto error = error_of([&] { backend->open("0:dla2"); });
+  EXPECT_EQ(error->code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(error->message(), "There is no DLA core 2: TensorRT sees 2.");
+}
+
 TEST_P(EngineTest, StandardPluginsAreThereWhenAnEngineNeedsThem) {
   open();
   std::vector<std::string> errors;

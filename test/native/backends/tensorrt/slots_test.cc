@@ -30,6 +30,8 @@ struct Use {
 constexpr Use kUses[] = {
     {"VRuntime", "deserializeCudaEngine(void const*, unsigned long)", &Slots::deserialize,
      "deserializeCudaEngine(void const*, unsigned long, IPluginFactory*)"},
+    {"VRuntime", "setDLACore(int)", &Slots::set_dla_core},
+    {"VRuntime", "getNbDLACores() const", &Slots::dla_core_count},
     {"VCudaEngine", "createExecutionContext(ExecutionContextAllocationStrategy)", &Slots::create_context,
      "createExecutionContext()"},
     {"VCudaEngine", "getNbOptimizationProfiles() const", &Slots::profile_count},
