@@ -238,9 +238,9 @@ bool Engine::is_linear(const std::string& name) const {
 
 int Engine::profile_count() const { return call<int32_t>(worker_of(object_), runtime_->slots().profile_count); }
 
-Shape Engine::profile_shape(const std::string& name, Bound bound) const {
+Shape Engine::profile_shape(const std::string& name, int profile, Bound bound) const {
   return call_shape(runtime_->api().version.major, worker_of(object_), runtime_->slots().profile_shape, name.c_str(),
-                    int32_t{0}, static_cast<int32_t>(bound));
+                    int32_t{profile}, static_cast<int32_t>(bound));
 }
 
 Object Engine::create_context() const {
@@ -257,8 +257,8 @@ std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink) {
   return std::make_shared<VersionedOutputAllocator>(sink);
 }
 
-bool ExecutionContext::set_profile(int profile, CuStream* stream) {
-  return call<bool>(worker_of(object_), runtime_.slots().set_profile, int32_t{profile}, stream);
+bool ExecutionContext::set_profile(CuStream* stream) {
+  return call<bool>(worker_of(object_), runtime_.slots().set_profile, int32_t{*profile_}, stream);
 }
 
 bool ExecutionContext::set_input_shape(const std::string& name, const Shape& shape) {

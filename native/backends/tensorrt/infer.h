@@ -80,8 +80,7 @@ class Engine {
   // Row-major and not vectorised.
   bool is_linear(const std::string& name) const;
   int profile_count() const;
-  // Of profile 0.
-  Shape profile_shape(const std::string& name, Bound bound) const;
+  Shape profile_shape(const std::string& name, int profile, Bound bound) const;
   // Null where TensorRT makes none: Words has the reason.
   Object create_context() const;
   // Before the GPU's context stops being current.
@@ -107,8 +106,12 @@ std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink);
 // One execution context. The functions return false where TensorRT refuses: Words has the reason.
 class ExecutionContext {
  public:
-  ExecutionContext(const Runtime& runtime, Object object) : runtime_(runtime), object_(std::move(object)) {}
-  bool set_profile(int profile, CuStream* stream);
+  // `profile`: its index, which is free again when the last copy of the pointer is gone.
+  ExecutionContext(const Runtime& runtime, Object object, std::shared_ptr<const int> profile)
+      : runtime_(runtime), profile_(std::move(profile)), object_(std::move(object)) {}
+  int profile() const { return *profile_; }
+  // Chooses its profile.
+  bool set_profile(CuStream* stream);
   bool set_input_shape(const std::string& name, const Shape& shape);
   // −1 where only the run tells.
   Shape shape(const std::string& name) const;
@@ -118,6 +121,7 @@ class ExecutionContext {
 
  private:
   const Runtime& runtime_;
+  const std::shared_ptr<const int> profile_;
   const Object object_;
 };
 

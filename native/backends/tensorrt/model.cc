@@ -187,11 +187,16 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     const std::string name = engine.tensor_name(i);
     (engine.is_input(name) ? loaded->inputs : loaded->outputs).push_back(spec_of(engine, name));
   }
-  for (const TensorSpec& input : loaded->inputs) {
-    const bool open = !input.is_static();
-    loaded->profile.push_back({open ? engine.profile_shape(input.name, Bound::kMin) : input.shape,
-                               open ? engine.profile_shape(input.name, Bound::kMax) : input.shape});
-    loaded->dynamic = loaded->dynamic || open;
+  for (const TensorSpec& input : loaded->inputs) loaded->dynamic = loaded->dynamic || !input.is_static();
+  for (int index = 0; index < std::max(1, engine.profile_count()); ++index) {
+    Loaded::Ranges ranges;
+    for (const TensorSpec& input : loaded->inputs) {
+      const bool open = !input.is_static();
+      ranges.emplace_back(open ? engine.profile_shape(input.name, index, Bound::kMin) : input.shape,
+                          open ? engine.profile_shape(input.name, index, Bound::kMax) : input.shape);
+    }
+    if (index == 0) loaded->profile = ranges;
+    if (ranges == loaded->profile) loaded->profiles.push_back(index);
   }
   auto context = loaded->make_context();
   fix_shapes(*loaded, options, *context);
@@ -203,7 +208,8 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   ModelInfo info;
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
   info.precision = "engine";
-  info.optimal_in_flight = 2;  // one moves its data while the other computes
+  // One moves its data while the other computes.
+  info.optimal_in_flight = loaded->one_context_a_profile() ? std::min<size_t>(2, loaded->profiles.size()) : 2;
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());
   info.devices = {device.id};
   return std::make_shared<TensorRtModel>(std::move(loaded), std::move(info), std::move(context));

@@ -39,20 +39,50 @@ void Loaded::check_profile(size_t input, const Shape& shape, ErrorCode code) con
               "Give a shape in that range, or build the engine for a wider one.", "tensorrt");
 }
 
+std::shared_ptr<const int> Loaded::take_profile() const {
+  if (!one_context_a_profile()) return std::make_shared<const int>(0);
+  std::lock_guard<std::mutex> lock(taken_->mutex);
+  const auto free =
+      std::find_if(profiles.begin(), profiles.end(), [&](int index) { return taken_->profiles.count(index) == 0; });
+  if (free == profiles.end()) {
+    const std::string count = std::to_string(profiles.size());
+    throw Error(
+        ErrorCode::kUnsupported,
+        "Until TensorRT 9 each request of an engine with open shapes takes an optimisation profile of its own; "
+        "this engine has " +
+            count + ".",
+        "Use as many requests as it has profiles of the same shapes (`inFlight`, `createRequest()`), build it with "
+        "more or for fixed shapes, or use TensorRT 10.",
+        "tensorrt");
+  }
+  taken_->profiles.insert(*free);
+  return {new int(*free), [taken = taken_](const int* index) {
+            std::lock_guard<std::mutex> guard(taken->mutex);
+            taken->profiles.erase(*index);
+            delete index;
+          }};
+}
+
 std::unique_ptr<ExecutionContext> Loaded::make_context() const {
-  const Words words;
+  std::shared_ptr<const int> mine = take_profile();
+  // That the first profile is taken, which every context tries to have to begin with, is no error.
+  Words words(one_context_a_profile());
   Object object = engine.create_context();
   if (!object) {
+    words.tell();
     throw Error(ErrorCode::kOutOfMemory, "TensorRT made no execution context for the engine.",
                 "Use fewer requests, or a GPU with more memory; the cause says more.", "tensorrt", words.text());
   }
-  auto context = std::make_unique<ExecutionContext>(engine.runtime(), std::move(object));
+  auto context = std::make_unique<ExecutionContext>(engine.runtime(), std::move(object), std::move(mine));
   if (dynamic) {
     // Only the first context has a profile by itself.
     const Stream stream = make_stream(gpu);
-    if (!context->set_profile(0, stream.get())) {
-      throw Error(ErrorCode::kBackend, "TensorRT does not take the engine's first optimisation profile.",
-                  "Look at the cause.", "tensorrt", words.text());
+    if (!context->set_profile(stream.get())) {
+      words.tell();
+      throw Error(
+          ErrorCode::kBackend,
+          "TensorRT does not take the engine's optimisation profile " + std::to_string(context->profile()) + ".",
+          "Look at the cause.", "tensorrt", words.text());
     }
     gpu->check(gpu->api().stream_synchronize(stream.get()), "choose an optimisation profile");
   }

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,19 +22,32 @@ struct Loaded {
       : gpu(std::move(on)), engine(std::move(runtime), std::move(object)) {}
   ~Loaded();
 
-  // Throws `code` where profile 0 does not have the shape. The GPU's context need not be current.
+  // Throws `code` where the first profile does not have the shape. The GPU's context need not be current.
   void check_profile(size_t input, const Shape& shape, ErrorCode code) const;
-  // On profile 0. The GPU's context is current.
+  // The GPU's context is current.
   std::unique_ptr<ExecutionContext> make_context() const;
+  // Until TensorRT 9 no two contexts may have the same profile.
+  bool one_context_a_profile() const { return dynamic && engine.runtime().api().version.major < 10; }
 
   const std::shared_ptr<const Gpu> gpu;
   Engine engine;
   std::vector<TensorSpec> inputs, outputs;
-  std::vector<std::pair<Shape, Shape>> profile;    // smallest and largest shape of each input
-  bool dynamic = false;                            // an input is open
-  bool graphs = true;                              // runs are recorded as CUDA graphs, where that is possible
+  using Ranges = std::vector<std::pair<Shape, Shape>>;
+  Ranges profile;             // of the first optimisation profile: smallest and largest shape of each input
+  std::vector<int> profiles;  // the first, and those of the same ranges
+  bool dynamic = false;       // an input is open
+  bool graphs = true;         // runs are recorded as CUDA graphs, where that is possible
   mutable std::atomic<bool> graph_refused{false};  // said once, and not tried again
   std::shared_ptr<Allocator> allocator;
+
+ private:
+  std::shared_ptr<const int> take_profile() const;
+
+  struct Taken {
+    std::mutex mutex;
+    std::set<int> profiles;
+  };
+  const std::shared_ptr<Taken> taken_ = std::make_shared<Taken>();
 };
 
 class TensorRtRequest final : public Request {

@@ -93,11 +93,18 @@ struct ContextWorker {
   std::map<std::string, uint64_t> addresses;
   std::map<std::string, void*> allocators;
   bool has_profile;
+  int32_t profile = 0;
+  std::shared_ptr<std::multiset<int32_t>> taken;  // profiles of the engine's contexts
+
+  ~ContextWorker() {
+    if (has_profile) taken->erase(taken->find(profile));
+  }
 };
 struct EngineWorker {
   void** table;
   Plan plan;
   bool first_context = true;
+  std::shared_ptr<std::multiset<int32_t>> taken = std::make_shared<std::multiset<int32_t>>();
 };
 struct RuntimeWorker {
   void** table;
@@ -124,8 +131,21 @@ Shape output_shape(const ContextWorker& context, const Output& output) {
 }
 
 bool set_profile(ContextWorker* self, int32_t profile, void*) {
-  self->has_profile = profile >= 0 && profile < self->plan->profiles;
-  return self->has_profile;
+  if (profile < 0 || profile >= self->plan->profiles) return false;
+  if (self->has_profile) self->taken->erase(self->taken->find(self->profile));
+  self->has_profile = false;
+#if TRT_MAJOR < 10
+  if (self->taken->count(profile) != 0) {
+    error("Profile " + std::to_string(profile) +
+          " has been chosen by another IExecutionContext. Use another profileIndex or destroy the IExecutionContext "
+          "that use this profile.");
+    return false;
+  }
+#endif
+  self->profile = profile;
+  self->taken->insert(profile);
+  self->has_profile = true;
+  return true;
 }
 
 bool set_input_shape(ContextWorker* self, const char* name, const Dims* dims) {
@@ -281,8 +301,13 @@ Handle<ContextWorker>* make_context(EngineWorker* self) {
     error("IExecutionContext: Error Code 2: OutOfMemory (no further information)");
     return nullptr;
   }
-  auto* const worker = new ContextWorker{table, &self->plan, {}, {}, {}, std::exchange(self->first_context, false)};
+  auto* const worker = new ContextWorker{table, &self->plan, {}, {}, {}, false, 0, self->taken};
   for (const Input& input : self->plan.inputs) worker->shapes.push_back(input.shape);
+  if (std::exchange(self->first_context, false)) {
+    set_profile(worker, 0, nullptr);
+  } else if (TRT_MAJOR < 10 && self->taken->count(0) != 0) {
+    error("Profile 0 has been chosen by another IExecutionContext.");
+  }
   return Handle<ContextWorker>::make(worker);
 }
 #if TRT_MAJOR >= 10

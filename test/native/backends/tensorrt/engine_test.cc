@@ -67,7 +67,7 @@ class EngineTest : public testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(Majors, EngineTest, testing::Values(8, 10, 11), testing::PrintToStringParamName());
 
 constexpr const char* kAdd = "input \"x\" f32 4\noutput \"y\" add \"x\" 1\n";
-constexpr const char* kOpen = "input \"x\" f32 ?,2 range 1 8\noutput \"y\" add \"x\" 1\n";
+constexpr const char* kOpen = "input \"x\" f32 ?,2 range 1 8\noutput \"y\" add \"x\" 1\nprofiles 2\n";
 using Floats = std::vector<float>;
 
 TEST_P(EngineTest, OnADiscreteGpuTheHardwareMovesPinnedMemory) {
@@ -148,6 +148,41 @@ TEST_P(EngineTest, OpenShapesFollowTheProfile) {
   EXPECT_EQ(error_of([&] { first->bind({}); })->code(), ErrorCode::kInvalidTensor);
   first->run();  // as it was
   EXPECT_EQ(first->outputs()[0].shape, (Shape{3, 2}));
+}
+
+TEST_P(EngineTest, RequestsWithOpenShapesNeedAProfileEachUntilTensorRt9) {
+  open();
+  std::vector<std::string> errors;
+  const auto listener = add_log_listener([&](LogLevel level, const std::string&, const std::string& text) {
+    if (level == LogLevel::kError) errors.push_back(text);
+  });
+  const auto model = load("input \"x\" f32 ?,2 range 1 8\noutput \"y\" add \"x\" 1\n");
+  const bool shared = GetParam() >= 10;
+  EXPECT_EQ(model->info().optimal_in_flight, shared ? 2u : 1u);
+  const auto refused = [](const std::shared_ptr<Model>& from) {
+    try {
+      from->create_request();
+      return false;
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::kUnsupported;
+    }
+  };
+  auto first = model->create_request();
+  EXPECT_EQ(refused(model), !shared);
+  first.reset();
+  EXPECT_NE(model->create_request(), nullptr);  // its profile is free again
+  // Of two profiles each has its own; a third has none.
+  const auto two = load(kOpen);
+  EXPECT_EQ(two->info().optimal_in_flight, 2u);
+  const auto one = two->create_request(), other = two->create_request();
+  for (const auto& request : {one.get(), other.get()}) {
+    request->bind({{1, 2}});
+    fill(*request, {4, 5});
+    request->run();
+    EXPECT_EQ(result(*request), (Floats{5, 6}));
+  }
+  EXPECT_EQ(refused(two), !shared);
+  EXPECT_EQ(errors, std::vector<std::string>());
 }
 
 TEST_P(EngineTest, AFailedBindLeavesTheRequestAsItWas) {
