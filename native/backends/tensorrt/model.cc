@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "backends/tensorrt/plugins.h"
@@ -26,13 +27,23 @@ std::vector<uint8_t> read(const std::string& path) {
   return bytes;
 }
 
-void check_options(const LoadOptions& options) {
+struct Properties {
+  std::string plugins;         // PLUGINS
+  std::optional<bool> graphs;  // CUDA_GRAPH
+};
+
+// Throws where an engine cannot follow the options.
+Properties read_options(const LoadOptions& options) {
   if (!options.precision.empty() && options.precision != "auto") {
     throw Error(ErrorCode::kUnsupported, "An engine computes in the precision that it was built with.",
                 "Leave `precision` out, or build the engine again.", "tensorrt");
   }
+  Properties properties;
   for (const auto& [name, value] : options.properties) {
-    if (name == "PLUGINS") continue;
+    if (name == "PLUGINS") {
+      properties.plugins = value;
+      continue;
+    }
     if (name != "CUDA_GRAPH") {
       throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + name + "'.",
                   "Use CUDA_GRAPH or PLUGINS, or leave `properties` out.", "tensorrt");
@@ -41,11 +52,13 @@ void check_options(const LoadOptions& options) {
       throw Error(ErrorCode::kInvalidArgument, "The property CUDA_GRAPH cannot be '" + value + "'.", "Use YES or NO.",
                   "tensorrt");
     }
+    properties.graphs = value == "YES";
   }
   if (options.profile) {
     throw Error(ErrorCode::kUnsupported, "The layers of an engine cannot be measured yet.", "Leave `profile` out.",
                 "tensorrt");
   }
+  return properties;
 }
 
 // TensorRT's words: "could not find plugin: NAME", "Cannot find plugin: NAME" and the like.
@@ -62,7 +75,9 @@ Object deserialize(const Runtime& runtime, Bytes plan) {
   Object engine = runtime.deserialize(plan);
   std::string text = words.text();
   // Few engines need them, and their library is large: only one that is refused without them gets them.
-  if (!engine && names_a_plugin(text) && load_standard_plugins(runtime.api(), problem)) {
+  const bool lacks_plugin = !engine && names_a_plugin(text);
+  if (lacks_plugin) problem = load_standard_plugins(runtime.api());
+  if (lacks_plugin && problem.empty()) {
     const Words again;
     engine = runtime.deserialize(plan);
     text = again.text();
@@ -169,7 +184,7 @@ void fix_shapes(Loaded& loaded, const LoadOptions& options, ExecutionContext& co
 std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const std::shared_ptr<const Runtime>& runtime,
                                   const DeviceInfo& device, const ModelSource& source, const LoadOptions& options) {
   gpu->check_alive();
-  check_options(options);
+  const Properties properties = read_options(options);
   std::vector<uint8_t> file;
   Bytes plan = source.bytes;
   if (!source.path.empty()) {
@@ -177,9 +192,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     plan = {file.data(), file.size()};
   }
   const Gpu::Current current(*gpu);
-  for (const auto& [name, value] : options.properties) {
-    if (name == "PLUGINS") load_plugin_libraries(value);
-  }
+  load_plugin_libraries(properties.plugins);
   auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));
   loaded->allocator = options.allocator;
   const Engine& engine = loaded->engine;
@@ -201,10 +214,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   auto context = loaded->make_context();
   fix_shapes(*loaded, options, *context);
   // With open shapes every new one would be recorded anew.
-  loaded->graphs = !loaded->dynamic;
-  for (const auto& [name, value] : options.properties) {
-    if (name == "CUDA_GRAPH") loaded->graphs = value == "YES";
-  }
+  loaded->graphs = properties.graphs.value_or(!loaded->dynamic);
   ModelInfo info;
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
   info.precision = "engine";

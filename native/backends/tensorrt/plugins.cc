@@ -39,8 +39,8 @@ void register_standard_plugins(const InferApi& api) {
 
 }  // namespace
 
-bool load_standard_plugins(const InferApi& api, std::string& problem) {
-  static auto* const outcome = new std::optional<std::string>;  // empty text: they are there
+std::string load_standard_plugins(const InferApi& api) {
+  static auto* const outcome = new std::optional<std::string>;
   std::lock_guard<std::mutex> lock(mutex);
   if (!*outcome) {
     try {
@@ -50,8 +50,7 @@ bool load_standard_plugins(const InferApi& api, std::string& problem) {
       *outcome = error.message() + (error.cause().empty() ? "" : " " + error.cause());
     }
   }
-  problem = **outcome;
-  return problem.empty();
+  return **outcome;
 }
 
 void load_plugin_libraries(const std::string& paths) {

@@ -8,8 +8,8 @@
 namespace edge::tensorrt {
 
 // Opens libnvinfer_plugin beside TensorRT's library, or where the system finds it, and registers its plugins; once for
-// the process. False where it cannot be: then `problem` has the reason.
-bool load_standard_plugins(const InferApi& api, std::string& problem);
+// the process. Returns why it cannot be; empty where they are there.
+std::string load_standard_plugins(const InferApi& api);
 
 // Opens libraries that register plugins when they are opened; `paths` as in PATH, with colons. Each once for the
 // process, and never closed. Throws kUnavailable.

@@ -58,13 +58,14 @@ struct Interpreter::Observer {
       const bool accelerated = node->delegate == owner->accelerator_.get();
       const auto* taken = static_cast<const DelegateParams*>(node->builtin_data);
       if (taken == nullptr || taken->nodes_to_replace == nullptr) continue;
+      const std::string device = accelerated ? owner->plan_.accelerator->device_id() : "cpu";
+      const char* const kernel = accelerated ? "libedgetpu" : "XNNPACK";
       for (int i = 0; i < taken->nodes_to_replace->size; ++i) {
         Node* inner = nullptr;
         Registration* what = nullptr;
         if (context.GetNodeAndRegistration(&context, taken->nodes_to_replace->data[i], &inner, &what) != kOk) continue;
         ++(accelerated ? placement.accelerated : placement.xnnpack);
-        const std::string device = accelerated ? owner->plan_.accelerator->device_id() : "cpu";
-        add(context, placement, *inner, *what, device, accelerated ? "libedgetpu" : "XNNPACK");
+        add(context, placement, *inner, *what, device, kernel);
       }
     }
   }

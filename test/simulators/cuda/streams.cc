@@ -86,9 +86,9 @@ int Streams::end_capture(Stream* stream, Graph** graph) {
   *graph = nullptr;
   if (streams_.count(stream) == 0) return kInvalidHandle;
   if (!stream->recording) return kIllegalState;
-  const std::unique_ptr<Graph> recorded = std::move(stream->recording);
+  std::unique_ptr<Graph> recorded = std::move(stream->recording);
   if (stream->spoilt) return kCaptureInvalidated;
-  *graph = *graphs_.insert(new Graph(*recorded)).first;
+  *graph = *graphs_.insert(recorded.release()).first;
   return 0;
 }
 
