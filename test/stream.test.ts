@@ -119,9 +119,12 @@ describe('a slow consumer', () => {
 describe('an early end', () => {
   it('by break: the source is closed, runs in flight are cancelled', async () => {
     model = await loadEcho(echoPlusOne('hang_at 2'), { inFlight: 2 });
-    const source = new Source(true);
+    const source = new Source();
+    source.push(0);
     for await (const { index } of model.stream(source)) {
       expect(index).toBe(0);
+      source.push(1); // only now: of two runs that start together either may be the second, which hangs
+      await until(() => model.statistics().running === 1, 'the hanging run');
       break;
     }
     expect(source.returned).toBe(1);
