@@ -39,6 +39,7 @@ InferApi open_infer(const std::string& path) {
   api.number = version();
   api.version = parse_version(api.number);
   library.resolve("createInferRuntime_INTERNAL", api.create_runtime);
+  library.resolve("createInferBuilder_INTERNAL", api.create_builder);
   library.check(kNotTensorRt, kRemedy);
   if (slots_of(api.version.major) == nullptr || !api.version.at_least(8, 5)) {
     throw Error(ErrorCode::kUnavailable,
@@ -46,6 +47,21 @@ InferApi open_infer(const std::string& path) {
                 kRemedy, "tensorrt");
   }
   return api;
+}
+
+Library open_beside(const InferApi& api, const std::string& name, const std::string& what, const std::string& remedy) {
+  const std::string file = name + "." + std::to_string(api.version.major);
+  const size_t slash = api.path.rfind('/');
+  const auto open = [&](const std::string& path) {
+    Library library(path, what, remedy, "tensorrt");
+    guard_exit();
+    return library;
+  };
+  try {
+    return open(slash == std::string::npos ? file : api.path.substr(0, slash + 1) + file);
+  } catch (const Error&) {
+    return open(file);
+  }
 }
 
 }  // namespace edge::tensorrt

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/library.h"
+
 namespace edge::tensorrt {
 
 struct Version {
@@ -26,10 +28,16 @@ struct InferApi {
   // createInferRuntime_INTERNAL. Crashes, or returns what is no object, without a working driver: call it with a
   // context.
   void* (*create_runtime)(void* logger, int32_t number) = nullptr;
+  // createInferBuilder_INTERNAL, under the same condition.
+  void* (*create_builder)(void* logger, int32_t number) = nullptr;
 };
 
 // Opens the library; throws kUnavailable with what is missing, or where this build has no adapter for its release. It
 // is never closed.
 InferApi open_infer(const std::string& path);
+
+// Opens another library of the same release, which lies beside it or where the system finds it: "libnvonnxparser.so".
+// Throws kUnavailable.
+Library open_beside(const InferApi& api, const std::string& name, const std::string& what, const std::string& remedy);
 
 }  // namespace edge::tensorrt

@@ -27,7 +27,7 @@ DeviceInfo describe(const GpuFacts& gpu, int dla_core) {
   Capabilities& facts = info.capabilities;
   facts.memory = gpu.integrated && gpu.can_map ? Buffer::Kind::kMapped : Buffer::Kind::kPinned;
   facts.dynamic_shapes = true;
-  facts.formats = {"engine"};
+  facts.formats = {"engine", "onnx"};
   if (dla_core >= 0) {
     facts.precisions = {"f16", "int8"};
     return info;

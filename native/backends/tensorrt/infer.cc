@@ -3,56 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "backends/tensorrt/call.h"
 #include "core/error.h"
 #include "core/log.h"
 
 namespace edge::tensorrt {
 
-// Calls the virtual function with this number. In the C++ ABI of both our architectures a member function takes the
-// object as its first parameter, and results in memory as plain functions do.
-template <typename Result, typename... Arguments>
-static Result call(void* object, int slot, Arguments... arguments) {
-  void* const* const table = *static_cast<void* const* const*>(object);
-  return reinterpret_cast<Result (*)(void*, Arguments...)>(table[slot])(object, arguments...);
-}
-
-// TensorRT's own classes have a virtual destructor and then a pointer to the class that does the work (VRuntime and
-// others).
-static void* worker_of(const Object& object) { return static_cast<void**>(object.get())[1]; }
-
 namespace {
-
-struct Dims32 {  // up to TensorRT 9
-  int32_t count;
-  int32_t sizes[8];
-};
-struct Dims64 {
-  int32_t count;
-  int64_t sizes[8];
-};
-
-template <typename Dims>
-Shape to_shape(const Dims& dims) {
-  if (dims.count < 0 || dims.count > 8) return {-1};  // not known
-  return {dims.sizes, dims.sizes + dims.count};
-}
-
-template <typename Dims>
-Dims to_dims(const Shape& shape) {
-  Dims dims{};
-  dims.count = static_cast<int32_t>(shape.size());
-  for (size_t i = 0; i < shape.size() && i < 8; ++i) {
-    dims.sizes[i] = static_cast<std::decay_t<decltype(dims.sizes[0])>>(shape[i]);
-  }
-  return dims;
-}
-
-// A function that returns dimensions.
-template <typename... Arguments>
-Shape call_shape(int major, void* object, int slot, Arguments... arguments) {
-  if (major < 10) return to_shape(call<Dims32>(object, slot, arguments...));
-  return to_shape(call<Dims64>(object, slot, arguments...));
-}
 
 thread_local Words* current_words = nullptr;
 
@@ -166,7 +123,8 @@ void DeleteObject::operator()(void* object) const noexcept {
 
 // ---------------------------------------------------------------------------------------------------------- runtime
 
-Runtime::Runtime(const InferApi& api, int dla_core) : api_(api), slots_(*slots_of(api.version.major)) {
+Runtime::Runtime(const InferApi& api, int dla_core)
+    : api_(api), slots_(*slots_of(api.version.major)), dla_core_(dla_core) {
   const Words words;
   object_.reset(api_.create_runtime(logger_of(api_.version.major), api_.number));
   if (!object_) {
@@ -175,18 +133,18 @@ Runtime::Runtime(const InferApi& api, int dla_core) : api_(api), slots_(*slots_o
                 words.text());
   }
   if (dla_core < 0) return;
-  const auto count = call<int32_t>(worker_of(object_), slots_.dla_core_count);
+  const auto count = call<int32_t>(worker_of(object_.get()), slots_.dla_core_count);
   if (dla_core >= count) {
     throw Error(ErrorCode::kUnavailable,
                 "There is no DLA core " + std::to_string(dla_core) + ": TensorRT sees " + std::to_string(count) + ".",
                 "Xavier and Orin have two, Orin Nano and other GPUs none; TensorRT 10.8 to 11.3 drive none.",
                 "tensorrt", words.text());
   }
-  call<void>(worker_of(object_), slots_.set_dla_core, int32_t{dla_core});
+  call<void>(worker_of(object_.get()), slots_.set_dla_core, int32_t{dla_core});
 }
 
 Object Runtime::deserialize(Bytes plan) const {
-  void* const worker = worker_of(object_);
+  void* const worker = worker_of(object_.get());
   const void* const data = plan.data;
   if (api_.version.major < 10) {
     return Object(call<void*>(worker, slots_.deserialize, data, plan.size, static_cast<void*>(nullptr)));
@@ -196,56 +154,57 @@ Object Runtime::deserialize(Bytes plan) const {
 
 // ----------------------------------------------------------------------------------------------------------- engine
 
-int Engine::tensor_count() const { return call<int32_t>(worker_of(object_), runtime_->slots().tensor_count); }
+int Engine::tensor_count() const { return call<int32_t>(worker_of(object_.get()), runtime_->slots().tensor_count); }
 
 std::string Engine::tensor_name(int index) const {
-  const char* name = call<const char*>(worker_of(object_), runtime_->slots().tensor_name, int32_t{index});
+  const char* name = call<const char*>(worker_of(object_.get()), runtime_->slots().tensor_name, int32_t{index});
   return name != nullptr ? name : "";
 }
 
 bool Engine::is_input(const std::string& name) const {
   constexpr int32_t kInput = 1;  // TensorIOMode
-  return call<int32_t>(worker_of(object_), runtime_->slots().mode, name.c_str()) == kInput;
+  return call<int32_t>(worker_of(object_.get()), runtime_->slots().mode, name.c_str()) == kInput;
 }
 
 Shape Engine::shape(const std::string& name) const {
-  return call_shape(runtime_->api().version.major, worker_of(object_), runtime_->slots().engine_shape, name.c_str());
+  return call_shape(runtime_->api().version.major, worker_of(object_.get()), runtime_->slots().engine_shape,
+                    name.c_str());
 }
 
 std::optional<Dtype> Engine::dtype(const std::string& name) const {
-  const auto number = call<int32_t>(worker_of(object_), runtime_->slots().dtype, name.c_str());
+  const auto number = call<int32_t>(worker_of(object_.get()), runtime_->slots().dtype, name.c_str());
   if (number < 0 || static_cast<size_t>(number) >= std::size(kTypes)) return std::nullopt;
   return kTypes[number].dtype;
 }
 
 std::string Engine::type_name(const std::string& name) const {
-  const auto number = call<int32_t>(worker_of(object_), runtime_->slots().dtype, name.c_str());
+  const auto number = call<int32_t>(worker_of(object_.get()), runtime_->slots().dtype, name.c_str());
   if (number < 0 || static_cast<size_t>(number) >= std::size(kTypes)) return "type " + std::to_string(number);
   return kTypes[number].name;
 }
 
 bool Engine::is_on_device(const std::string& name) const {
   constexpr int32_t kDevice = 0;  // TensorLocation
-  void* const worker = worker_of(object_);
+  void* const worker = worker_of(object_.get());
   return call<int32_t>(worker, runtime_->slots().location, name.c_str()) == kDevice &&
          !call<bool>(worker, runtime_->slots().is_shape_tensor, name.c_str());
 }
 
 bool Engine::is_linear(const std::string& name) const {
   constexpr int32_t kLinear = 0;  // TensorFormat
-  return call<int32_t>(worker_of(object_), runtime_->slots().format, name.c_str()) == kLinear;
+  return call<int32_t>(worker_of(object_.get()), runtime_->slots().format, name.c_str()) == kLinear;
 }
 
-int Engine::profile_count() const { return call<int32_t>(worker_of(object_), runtime_->slots().profile_count); }
+int Engine::profile_count() const { return call<int32_t>(worker_of(object_.get()), runtime_->slots().profile_count); }
 
 Shape Engine::profile_shape(const std::string& name, int profile, Bound bound) const {
-  return call_shape(runtime_->api().version.major, worker_of(object_), runtime_->slots().profile_shape, name.c_str(),
-                    int32_t{profile}, static_cast<int32_t>(bound));
+  return call_shape(runtime_->api().version.major, worker_of(object_.get()), runtime_->slots().profile_shape,
+                    name.c_str(), int32_t{profile}, static_cast<int32_t>(bound));
 }
 
 Object Engine::create_context() const {
   constexpr int32_t kStatic = 0;  // ExecutionContextAllocationStrategy: scratch memory of its own
-  void* const worker = worker_of(object_);
+  void* const worker = worker_of(object_.get());
   const int slot = runtime_->slots().create_context;
   return Object(runtime_->api().version.major < 10 ? call<void*>(worker, slot) : call<void*>(worker, slot, kStatic));
 }
@@ -258,11 +217,11 @@ std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink) {
 }
 
 bool ExecutionContext::set_profile(CuStream* stream) {
-  return call<bool>(worker_of(object_), runtime_.slots().set_profile, int32_t{*profile_}, stream);
+  return call<bool>(worker_of(object_.get()), runtime_.slots().set_profile, int32_t{*profile_}, stream);
 }
 
 bool ExecutionContext::set_input_shape(const std::string& name, const Shape& shape) {
-  void* const worker = worker_of(object_);
+  void* const worker = worker_of(object_.get());
   const int slot = runtime_.slots().set_input_shape;
   if (shape.size() > 8) return false;
   if (runtime_.api().version.major >= 10) {
@@ -275,20 +234,21 @@ bool ExecutionContext::set_input_shape(const std::string& name, const Shape& sha
 }
 
 Shape ExecutionContext::shape(const std::string& name) const {
-  return call_shape(runtime_.api().version.major, worker_of(object_), runtime_.slots().context_shape, name.c_str());
+  return call_shape(runtime_.api().version.major, worker_of(object_.get()), runtime_.slots().context_shape,
+                    name.c_str());
 }
 
 bool ExecutionContext::set_address(const std::string& name, CuAddress address) {
-  return call<bool>(worker_of(object_), runtime_.slots().set_address, name.c_str(),
+  return call<bool>(worker_of(object_.get()), runtime_.slots().set_address, name.c_str(),
                     reinterpret_cast<void*>(static_cast<uintptr_t>(address)));
 }
 
 bool ExecutionContext::set_allocator(const std::string& name, void* allocator) {
-  return call<bool>(worker_of(object_), runtime_.slots().set_allocator, name.c_str(), allocator);
+  return call<bool>(worker_of(object_.get()), runtime_.slots().set_allocator, name.c_str(), allocator);
 }
 
 bool ExecutionContext::enqueue(CuStream* stream) {
-  return call<bool>(worker_of(object_), runtime_.slots().enqueue, stream);
+  return call<bool>(worker_of(object_.get()), runtime_.slots().enqueue, stream);
 }
 
 }  // namespace edge::tensorrt

@@ -50,12 +50,14 @@ class Runtime {
   Runtime(const InferApi& api, int dla_core);
   const InferApi& api() const { return api_; }
   const Slots& slots() const { return slots_; }
+  int dla_core() const { return dla_core_; }
   // Null where TensorRT does not take it: Words has the reason.
   Object deserialize(Bytes plan) const;
 
  private:
   const InferApi api_;
   const Slots& slots_;
+  const int dla_core_;
   Object object_;
 };
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "backends/tensorrt/builder.h"
 #include "backends/tensorrt/plugins.h"
 #include "backends/tensorrt/request.h"
 
@@ -32,9 +33,11 @@ struct Properties {
   std::optional<bool> graphs;  // CUDA_GRAPH
 };
 
-// Throws where an engine cannot follow the options.
-Properties read_options(const LoadOptions& options) {
-  if (!options.precision.empty() && options.precision != "auto") {
+bool is_engine(Bytes file) { return file.size >= 4 && std::memcmp(file.data, "ftrt", 4) == 0; }
+
+// Throws where an engine, built or to be built, cannot follow the options.
+Properties read_options(const LoadOptions& options, bool built) {
+  if (built && !options.precision.empty() && options.precision != "auto") {
     throw Error(ErrorCode::kUnsupported, "An engine computes in the precision that it was built with.",
                 "Leave `precision` out, or build the engine again.", "tensorrt");
   }
@@ -44,9 +47,14 @@ Properties read_options(const LoadOptions& options) {
       properties.plugins = value;
       continue;
     }
+    if (is_build_property(name)) {
+      if (!built) continue;
+      throw Error(ErrorCode::kUnsupported, "The property " + name + " is about building, and this engine is built.",
+                  "Leave the property out, or give the ONNX model.", "tensorrt");
+    }
     if (name != "CUDA_GRAPH") {
       throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + name + "'.",
-                  "Use CUDA_GRAPH or PLUGINS, or leave `properties` out.", "tensorrt");
+                  "docs/jetson.md lists those that there are.", "tensorrt");
     }
     if (value != "YES" && value != "NO") {
       throw Error(ErrorCode::kInvalidArgument, "The property CUDA_GRAPH cannot be '" + value + "'.", "Use YES or NO.",
@@ -65,11 +73,6 @@ Properties read_options(const LoadOptions& options) {
 bool names_a_plugin(const std::string& words) { return words.find("find plugin") != std::string::npos; }
 
 Object deserialize(const Runtime& runtime, Bytes plan) {
-  // What a file is not, is told before TensorRT sees it.
-  if (plan.size < 4 || std::memcmp(plan.data, "ftrt", 4) != 0) {
-    throw Error(ErrorCode::kUnsupported, "This is no TensorRT engine, and engines cannot be built here yet.",
-                "Build one on this machine: `trtexec --onnx=model.onnx --saveEngine=model.engine`.", "tensorrt");
-  }
   std::string problem;  // of the standard plugins
   Words words(true);
   Object engine = runtime.deserialize(plan);
@@ -184,15 +187,21 @@ void fix_shapes(Loaded& loaded, const LoadOptions& options, ExecutionContext& co
 std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const std::shared_ptr<const Runtime>& runtime,
                                   const DeviceInfo& device, const ModelSource& source, const LoadOptions& options) {
   gpu->check_alive();
-  const Properties properties = read_options(options);
   std::vector<uint8_t> file;
   Bytes plan = source.bytes;
   if (!source.path.empty()) {
     file = read(source.path);
     plan = {file.data(), file.size()};
   }
+  const bool built = is_engine(plan);
+  const Properties properties = read_options(options, built);
   const Gpu::Current current(*gpu);
   load_plugin_libraries(properties.plugins);
+  if (!built) {
+    const BuildOptions build = read_build_options(options, runtime->api().version);
+    file = build_engine(*runtime, plan, source.path, build);
+    plan = {file.data(), file.size()};
+  }
   auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));
   loaded->allocator = options.allocator;
   const Engine& engine = loaded->engine;
@@ -217,7 +226,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   loaded->graphs = properties.graphs.value_or(!loaded->dynamic);
   ModelInfo info;
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
-  info.precision = "engine";
+  info.precision = built ? "engine" : options.precision.empty() ? "model" : options.precision;
   // One moves its data while the other computes.
   info.optimal_in_flight = loaded->one_context_a_profile() ? std::min<size_t>(2, loaded->profiles.size()) : 2;
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());

@@ -16,22 +16,11 @@ namespace {
 std::mutex mutex;  // one thread opens at a time
 
 void register_standard_plugins(const InferApi& api) {
-  const std::string name = "libnvinfer_plugin.so." + std::to_string(api.version.major);
-  const size_t slash = api.path.rfind('/');
   const std::string remedy = "Install it with TensorRT; its libraries must stay together.";
-  const auto open = [&](const std::string& path) {
-    return Library(path, "TensorRT's library of standard plugins", remedy, "tensorrt");
-  };
-  std::optional<Library> library;
-  try {
-    library.emplace(open(slash == std::string::npos ? name : api.path.substr(0, slash + 1) + name));
-  } catch (const Error&) {
-    library.emplace(open(name));
-  }
-  guard_exit();
+  Library library = open_beside(api, "libnvinfer_plugin.so", "TensorRT's library of standard plugins", remedy);
   bool (*initialize)(void* logger, const char* name_space) = nullptr;
-  library->resolve("initLibNvInferPlugins", initialize);
-  library->check("holds no plugins of TensorRT's.", remedy);
+  library.resolve("initLibNvInferPlugins", initialize);
+  library.check("holds no plugins of TensorRT's.", remedy);
   const Words words;
   if (initialize(logger_of(api.version.major), "")) return;
   throw Error(ErrorCode::kUnavailable, "TensorRT's standard plugins do not start.", remedy, "tensorrt", words.text());

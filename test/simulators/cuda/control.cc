@@ -76,7 +76,7 @@ int fault_of(const std::string& function) {
   static auto* const last = new std::string;
   const std::lock_guard<std::mutex> lock(*mutex);
   const std::string text = read_control();  // one at a time: who read the old text must not come after who read the new
-  if (text != *last) {  // counted since the last writing
+  if (text != *last) {                      // counted since the last writing
     *last = text;
     counts->clear();
   }

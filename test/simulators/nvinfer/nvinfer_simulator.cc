@@ -14,66 +14,18 @@
 #include <vector>
 
 #include "../cuda/cuda_simulator.h"
+#include "network.h"
+#include "objects.h"
 #include "plan.h"
 #include "vtables.h"
 
 extern "C" {
-int cuCtxGetCurrent(void** context);
 int cuStreamSynchronize(void* stream);
 int cuDeviceGetAttribute(int* value, int attribute, int device);
 }
 
 namespace nvinfer_simulator {
 namespace {
-
-#if TRT_MAJOR < 10
-using Size = int32_t;
-#define DIMS "Dims32"
-#else
-using Size = int64_t;
-#define DIMS "Dims64"
-#endif
-struct Dims {
-  int32_t count;
-  Size sizes[8];
-};
-
-Dims dims_of(const Shape& shape) {
-  Dims dims{};
-  dims.count = static_cast<int32_t>(shape.size());
-  for (size_t i = 0; i < shape.size(); ++i) dims.sizes[i] = static_cast<Size>(shape[i]);
-  return dims;
-}
-
-// What callers hold: a virtual destructor, and then the object that does the work.
-template <typename Worker>
-struct Handle {
-  void** table;
-  Worker* worker;
-
-  static void destroy(Handle* self) {
-    delete self->worker;
-    delete self;
-  }
-  static Handle* make(Worker* worker) {
-    static void** const table = [] {
-      auto** const made = static_cast<void**>(std::calloc(4, sizeof(void*))) + 2;
-      made[0] = address(+[](Handle*) { std::abort(); });  // of a complete object, which callers do not have
-      made[1] = address(&destroy);
-      return made;
-    }();
-    return new Handle{table, worker};
-  }
-};
-
-void* logger = nullptr;
-
-void call_log(int severity, const std::string& text) {
-  static const int slot = slot_of("ILogger", "log(ILogger::Severity, char const*)");
-  void** const table = *static_cast<void***>(logger);
-  reinterpret_cast<void (*)(void*, int, const char*)>(table[slot])(logger, severity, text.c_str());
-}
-void error(const std::string& text) { call_log(1, text); }
 
 size_t count_of(const Shape& shape) {
   size_t count = 1;
@@ -420,30 +372,21 @@ Handle<EngineWorker>* deserialize_8(RuntimeWorker* self, const void* data, uint6
 }  // namespace
 }  // namespace nvinfer_simulator
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 // What plugin libraries call; the real ones go through getPluginRegistry().
 EXPORT void nvinfer_simulator_register_plugin(const char* name) {
   nvinfer_simulator::registered_plugins().insert(name);
 }
 
-EXPORT int32_t getInferLibVersion() {
-  using namespace nvinfer_simulator;
-  return kMajor >= 10 ? kMajor * 10000 + kMinor * 100 : kMajor * 1000 + kMinor * 100 + 1;
+EXPORT bool nvinfer_simulator_has_plugin(const char* name) {
+  return nvinfer_simulator::registered_plugins().count(name) != 0;
 }
+
+EXPORT int32_t getInferLibVersion() { return nvinfer_simulator::kVersion; }
 
 EXPORT void* createInferRuntime_INTERNAL(void* given, int32_t version) {
   using namespace nvinfer_simulator;
-  void* context = nullptr;
-  if (cuCtxGetCurrent(&context) != 0 || context == nullptr) {
-    std::fputs("nvinfer simulator: no CUDA context; the real library crashes here\n", stderr);
-    std::abort();
-  }
-  logger = given;
-  if (version != getInferLibVersion()) {
-    error("The loaded library does not have the version of its caller");
-    return nullptr;
-  }
+  need_context();
+  if (!accept_logger(given, version)) return nullptr;
   call_log(3, "[MemUsageChange] Init CUDA: of a simulator");
   static void** const table = [] {
     const char* const name = "VRuntime";

@@ -98,6 +98,8 @@ Plan parse_plan(const std::string& text, int major) {
       words >> plan.plugins.back();
     } else if (word == "dla") {
       plan.dla = true;
+    } else if (word == "built") {
+      std::getline(words >> std::ws, plan.built);
     } else if (word == "synchronizes") {
       plan.synchronizes = true;
     } else if (word == "end") {
@@ -106,6 +108,32 @@ Plan parse_plan(const std::string& text, int major) {
   }
   if (!ended) throw std::string("Serialization assertion sizeRead == size failed: the plan is cut off");
   return plan;
+}
+
+std::string plan_text(const Plan& plan, int major) {
+  std::ostringstream text;
+  text << "ftrt edge-infer-simulator " << major << "\n";
+  for (const Input& input : plan.inputs) {
+    text << "input " << std::quoted(input.name) << " " << kTypes[input.dtype] << " ";
+    if (input.shape.empty()) text << "-";
+    for (size_t i = 0; i < input.shape.size(); ++i) {
+      text << (i == 0 ? "" : ",") << (input.shape[i] < 0 ? "?" : std::to_string(input.shape[i]));
+    }
+    text << " range " << input.smallest << " " << input.largest << "\n";
+  }
+  constexpr const char* kOperations[] = {"identity", "add", "nonzero"};
+  for (const Output& output : plan.outputs) {
+    text << "output " << std::quoted(output.name) << " " << kOperations[static_cast<size_t>(output.op)] << " "
+         << std::quoted(plan.inputs[output.input].name);
+    if (output.op == Output::Op::kAdd) text << " " << output.number;
+    text << "\n";
+  }
+  for (const std::string& plugin : plan.plugins) text << "plugin " << plugin << "\n";
+  text << "duration_us " << plan.duration_us << "\nprofiles " << plan.profiles << "\n";
+  if (plan.dla) text << "dla\n";
+  if (!plan.built.empty()) text << "built " << plan.built << "\n";
+  text << "end\n";
+  return text.str();
 }
 
 int dtype_of(const Plan& plan, const Output& output) {

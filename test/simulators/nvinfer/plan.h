@@ -33,11 +33,13 @@ struct Plan {
   int major = 0;
   int profiles = 1;
   std::vector<std::string> plugins;
+  std::string built;  // what the builder was told
   bool no_context = false, synchronizes = false, dla = false;
 };
 
 // Throws std::string: TensorRT's words.
 Plan parse_plan(const std::string& text, int major);
+std::string plan_text(const Plan& plan, int major);
 
 // Of an output's element.
 int dtype_of(const Plan& plan, const Output& output);

@@ -1,6 +1,7 @@
 // How TensorRT is called and how it calls back, against its own headers: the compiler counts the slots. Compiled once
 // for each folder of headers that CMake is given, as another program than the other tests, which need none.
 #include <NvInfer.h>
+#include <NvOnnxParser.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/tensorrt/builder_slots.h"
 #include "backends/tensorrt/infer.h"
 #include "backends/tensorrt/slots.h"
 #include "core/log.h"
@@ -72,6 +74,77 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.enqueue, slot(&VExecutionContext::enqueueV3));
 }
 
+TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
+  using nvinfer1::apiv::VBuilder;
+  using nvinfer1::apiv::VBuilderConfig;
+  using nvinfer1::apiv::VHostMemory;
+  using nvinfer1::apiv::VNetworkDefinition;
+  using nvinfer1::apiv::VOptimizationProfile;
+  using nvinfer1::apiv::VTensor;
+  using nvonnxparser::IParser;
+  using nvonnxparser::IParserError;
+  const BuilderSlots& slots = builder_slots_of(NV_TENSORRT_MAJOR);
+  EXPECT_EQ(slots.create_config, slot(&VBuilder::createBuilderConfig));
+  EXPECT_EQ(slots.create_network, slot(&VBuilder::createNetworkV2));
+  EXPECT_EQ(slots.create_profile, slot(&VBuilder::createOptimizationProfile));
+  EXPECT_EQ(slots.build, slot(&VBuilder::buildSerializedNetwork));
+  EXPECT_EQ(slots.clear_flag, slot(&VBuilderConfig::clearFlag));
+  EXPECT_EQ(slots.set_flag, slot(&VBuilderConfig::setFlag));
+  EXPECT_EQ(slots.set_dla_core, slot(&VBuilderConfig::setDLACore));
+  EXPECT_EQ(slots.set_device_type, slot(&VBuilderConfig::setDefaultDeviceType));
+  EXPECT_EQ(slots.add_profile, slot(&VBuilderConfig::addOptimizationProfile));
+  EXPECT_EQ(slots.set_pool_limit, slot(&VBuilderConfig::setMemoryPoolLimit));
+  EXPECT_EQ(slots.set_level, slot(&VBuilderConfig::setBuilderOptimizationLevel));
+  EXPECT_EQ(slots.set_hardware_level, slot(&VBuilderConfig::setHardwareCompatibilityLevel));
+  EXPECT_EQ(slots.input_count, slot(&VNetworkDefinition::getNbInputs));
+  EXPECT_EQ(slots.input, slot(&VNetworkDefinition::getInput));
+  EXPECT_EQ(slots.tensor_name, slot(&VTensor::getName));
+  EXPECT_EQ(slots.tensor_shape, slot(&VTensor::getDimensions));
+  EXPECT_EQ(slots.set_dimensions, slot(&VOptimizationProfile::setDimensions));
+  EXPECT_EQ(slots.data, slot(&VHostMemory::data));
+  EXPECT_EQ(slots.size, slot(&VHostMemory::size));
+  EXPECT_EQ(slots.parse, slot(&IParser::parse));
+  EXPECT_EQ(slots.error_count, slot(&IParser::getNbErrors));
+  EXPECT_EQ(slots.error, slot(&IParser::getError));
+  // Nobody can point to a destructor: there are two behind clearErrors(), the deleting one last.
+  EXPECT_EQ(slots.parser_destructor, slot(&IParser::clearErrors) + 2);
+  EXPECT_EQ(slots.parser_destructor, slot(&IParser::getUsedVCPluginLibraries) - 1);
+  EXPECT_EQ(slots.description, slot(&IParserError::desc));
+  EXPECT_EQ(slots.node, slot(&IParserError::node));
+#if NV_TENSORRT_MAJOR >= 10
+  EXPECT_EQ(slots.node_name, slot(&IParserError::nodeName));
+  EXPECT_EQ(slots.node_operator, slot(&IParserError::nodeOperator));
+#endif
+}
+
+TEST(TensorRtHeaders, HaveTheBuildersNumbers) {
+  const auto number = [](auto value) { return static_cast<int>(value); };
+  using Flag = nvinfer1::BuilderFlag;
+  const BuilderFlags& flags = builder_flags_of(NV_TENSORRT_MAJOR);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#if NV_TENSORRT_MAJOR < 11
+  EXPECT_EQ(flags.f16, number(Flag::kFP16));
+  EXPECT_EQ(flags.int8, number(Flag::kINT8));
+#endif
+#if NV_TENSORRT_MAJOR == 10
+  EXPECT_EQ(flags.bf16, number(Flag::kBF16));
+  EXPECT_EQ(number(nvinfer1::NetworkDefinitionCreationFlag::kSTRONGLY_TYPED), 1);
+#endif
+#pragma GCC diagnostic pop
+  EXPECT_EQ(flags.gpu_fallback, number(Flag::kGPU_FALLBACK));
+  EXPECT_EQ(flags.refit, number(Flag::kREFIT));
+  EXPECT_EQ(flags.tf32, number(Flag::kTF32));
+  EXPECT_EQ(flags.sparse_weights, number(Flag::kSPARSE_WEIGHTS));
+  EXPECT_EQ(flags.version_compatible, number(Flag::kVERSION_COMPATIBLE));
+  EXPECT_EQ(number(nvinfer1::MemoryPoolType::kWORKSPACE), 0);
+  EXPECT_EQ(number(nvinfer1::DeviceType::kDLA), 1);
+  EXPECT_EQ(number(nvinfer1::HardwareCompatibilityLevel::kAMPERE_PLUS), 1);
+#if NV_TENSORRT_MAJOR >= 10
+  EXPECT_EQ(number(nvinfer1::HardwareCompatibilityLevel::kSAME_COMPUTE_CAPABILITY), 2);
+#endif
+}
+
 // Its classes have a virtual destructor, and then the pointer to the one that does the work.
 template <typename Class>
 struct Opened : Class {
@@ -86,6 +159,12 @@ TEST(TensorRtHeaders, HaveTheWorkerBehindTheTable) {
   EXPECT_EQ(Opened<nvinfer1::IRuntime>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::ICudaEngine>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::IExecutionContext>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::IBuilder>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::IBuilderConfig>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::INetworkDefinition>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::IOptimizationProfile>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::IHostMemory>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::ITensor>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
 }
 
 TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <string>
+
+#include "backends/tensorrt/builder_slots.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -75,6 +78,69 @@ TEST_P(SlotsTest, AreThoseOfTheTableOfFacts) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Majors, SlotsTest, testing::Values(8, 10, 11), testing::PrintToStringParamName());
+
+struct BuilderUse {
+  const char* class_name;
+  const char* signature;
+  int BuilderSlots::* slot;
+  const char* newest_8 = "8.5";       // of the releases of 8 that may lack it: the code asks for the version
+  const char* signature_8 = nullptr;  // where it differs; "" where there is none
+};
+constexpr BuilderUse kBuilderUses[] = {
+    {"VBuilder", "createBuilderConfig()", &BuilderSlots::create_config},
+    {"VBuilder", "createNetworkV2(unsigned int)", &BuilderSlots::create_network},
+    {"VBuilder", "createOptimizationProfile()", &BuilderSlots::create_profile},
+    {"VBuilder", "buildSerializedNetwork(INetworkDefinition&, IBuilderConfig&)", &BuilderSlots::build},
+    {"VBuilderConfig", "clearFlag(BuilderFlag)", &BuilderSlots::clear_flag},
+    {"VBuilderConfig", "setFlag(BuilderFlag)", &BuilderSlots::set_flag},
+    {"VBuilderConfig", "setDLACore(int)", &BuilderSlots::set_dla_core},
+    {"VBuilderConfig", "setDefaultDeviceType(DeviceType)", &BuilderSlots::set_device_type},
+    {"VBuilderConfig", "addOptimizationProfile(IOptimizationProfile const*)", &BuilderSlots::add_profile},
+    {"VBuilderConfig", "setMemoryPoolLimit(MemoryPoolType, unsigned long)", &BuilderSlots::set_pool_limit},
+    {"VBuilderConfig", "setBuilderOptimizationLevel(int)", &BuilderSlots::set_level, "8.6"},
+    {"VBuilderConfig", "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", &BuilderSlots::set_hardware_level,
+     "8.6"},
+    {"VNetworkDefinition", "getNbInputs() const", &BuilderSlots::input_count},
+    {"VNetworkDefinition", "getInput(int) const", &BuilderSlots::input},
+    {"VTensor", "getName() const", &BuilderSlots::tensor_name},
+    {"VTensor", "getDimensions() const", &BuilderSlots::tensor_shape},
+    {"VOptimizationProfile", "setDimensions(char const*, OptProfileSelector, Dims64 const&)",
+     &BuilderSlots::set_dimensions, "8.5", "setDimensions(char const*, OptProfileSelector, Dims32)"},
+    {"VHostMemory", "data() const", &BuilderSlots::data},
+    {"VHostMemory", "size() const", &BuilderSlots::size},
+    {"IParser", "parse(void const*, unsigned long, char const*)", &BuilderSlots::parse},
+    {"IParser", "getNbErrors() const", &BuilderSlots::error_count},
+    {"IParser", "getError(int) const", &BuilderSlots::error},
+    {"IParser", "~dtor", &BuilderSlots::parser_destructor},  // the last of two: the deleting one
+    {"IParserError", "desc() const", &BuilderSlots::description},
+    {"IParserError", "node() const", &BuilderSlots::node},
+    {"IParserError", "nodeName() const", &BuilderSlots::node_name, "8.5", ""},
+    {"IParserError", "nodeOperator() const", &BuilderSlots::node_operator, "8.5", ""},
+};
+static_assert(sizeof kBuilderUses / sizeof kBuilderUses[0] == sizeof(BuilderSlots) / sizeof(int));
+
+TEST_P(SlotsTest, OfTheBuilderAreThoseOfTheTableOfFacts) {
+  const int major = GetParam();
+  for (const BuilderUse& use : kBuilderUses) {
+    const char* const signature = major == 8 && use.signature_8 != nullptr ? use.signature_8 : use.signature;
+    if (*signature == 0) {
+      EXPECT_EQ(builder_slots_of(major).*use.slot, -1) << use.signature;
+      continue;
+    }
+    const Fact* found = nullptr;
+    for (const Fact& fact : kFacts) {
+      if (fact.major == major && std::strcmp(signature, fact.signature) == 0 &&
+          std::strcmp(use.class_name, fact.class_name) == 0)
+        found = &fact;
+    }
+    ASSERT_NE(found, nullptr) << signature;
+    EXPECT_EQ(builder_slots_of(major).*use.slot, found->slot) << signature;
+    const std::string since = found->since;
+    EXPECT_TRUE(since.rfind(std::to_string(major) + ".0", 0) == 0 || since.rfind("8.4", 0) == 0 ||
+                since.rfind(use.newest_8, 0) == 0)
+        << signature;
+  }
+}
 
 TEST(Slots, OfOtherMajorsThereAreNone) {
   for (const int major : {0, 7, 9, 12}) EXPECT_EQ(slots_of(major), nullptr);

@@ -1,0 +1,21 @@
+// Builds engines from ONNX models, by TensorRT's builder and its ONNX parser.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backends/tensorrt/build_options.h"
+#include "backends/tensorrt/infer.h"
+#include "core/backend.h"
+
+namespace edge::tensorrt {
+
+// Blocks for seconds to minutes, and cannot be cancelled. The GPU's context is current. `path` is where the model was
+// read from, or empty: files of weights lie beside it. Throws kInvalidModel with the parser's words, kUnavailable where
+// the parser's library is missing, kInvalidArgument where an open shape has no range, kUnsupported and kBackend with
+// the builder's.
+std::vector<uint8_t> build_engine(const Runtime& runtime, Bytes onnx, const std::string& path,
+                                  const BuildOptions& options);
+
+}  // namespace edge::tensorrt

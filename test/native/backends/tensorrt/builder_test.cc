@@ -1,0 +1,223 @@
+// Engines built from ONNX models on a simulated TensorRT of each major version: what the builder is told, what is
+// refused.
+#include "backends/tensorrt/builder.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../../support/cuda_simulator.h"
+#include "../../support/onnx_model.h"
+#include "../../support/recorder.h"
+#include "backends/tensorrt/tensorrt.h"
+#include "core/error.h"
+#include "core/reaper.h"
+
+namespace edge::tensorrt {
+namespace {
+
+using test::CudaSimulator;
+using test::error_of;
+using test::OnnxModel;
+using Floats = std::vector<float>;
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+class BuilderTest : public testing::TestWithParam<int> {
+ protected:
+  void open(const std::string& control = "", const std::string& id = "0") {
+    simulator.tell(control);
+    start_reaper();
+    const std::string number = std::to_string(GetParam());
+    library = NVINFER_SIMULATORS "/nvinfer-" + number + "/libnvinfer.so." + number;
+    backend = tensorrt::open(std::string(CudaSimulator::library()) + "\n" + library);
+    device = backend->open(id);
+  }
+  std::shared_ptr<Model> load(const std::string& onnx, LoadOptions options = {}) const {
+    ModelSource source;
+    source.bytes = bytes_of(onnx);
+    options.allocator = device->make_allocator();
+    return device->load(source, options);
+  }
+  // What the simulated builder was told, as the engine has it.
+  std::string built(const std::string& onnx, const LoadOptions& options, int dla_core = -1) const {
+    const Gpu gpu(open_cuda(CudaSimulator::library()), list_gpus(open_cuda(CudaSimulator::library())).at(0));
+    const Gpu::Current current(gpu);
+    const Runtime runtime(open_infer(library), dla_core);
+    const auto engine = build_engine(runtime, bytes_of(onnx), "", read_build_options(options, runtime.api().version));
+    const std::string text(engine.begin(), engine.end());
+    const size_t at = text.find("\nbuilt ") + 7;
+    return text.substr(at, text.find('\n', at) - at);
+  }
+  static Bytes bytes_of(const std::string& text) {
+    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+  }
+  static Floats run(Model& model, const Shape& shape, const Floats& values) {
+    const auto request = model.create_request();
+    request->bind({shape});
+    std::memcpy(request->inputs()[0].buffer->data(), values.data(), values.size() * sizeof(float));
+    request->run();
+    const BoundTensor& output = request->outputs()[0];
+    Floats result(output.bytes / sizeof(float));
+    std::memcpy(result.data(), output.buffer->data(), output.bytes);
+    return result;
+  }
+  std::optional<Error> refusal(const std::string& onnx, LoadOptions options = {}) const {
+    return error_of([&] { load(onnx, std::move(options)); });
+  }
+  static LoadOptions with(Properties properties, const std::string& precision = "") {
+    LoadOptions options;
+    options.properties = std::move(properties);
+    options.precision = precision;
+    return options;
+  }
+
+  const CudaSimulator simulator;
+  std::string library;
+  std::shared_ptr<Backend> backend;
+  std::shared_ptr<Device> device;
+};
+INSTANTIATE_TEST_SUITE_P(Majors, BuilderTest, testing::Values(8, 10, 11), testing::PrintToStringParamName());
+
+TEST_P(BuilderTest, AModelIsBuiltAndRuns) {
+  open();
+  const auto model = load(OnnxModel::add({2, 2}));
+  EXPECT_EQ(model->inputs()[0].shape, (Shape{2, 2}));
+  EXPECT_EQ(model->info().precision, "model");
+  EXPECT_EQ(run(*model, {2, 2}, {1, 2, 3, 4}), (Floats{2, 3, 4, 5}));
+}
+
+TEST_P(BuilderTest, WithoutAWordTheModelsOwnTypesAreKept) {
+  open();
+  const std::string onnx = OnnxModel::add({4});
+  const std::string defaults = " level 3 workspace 0 hardware 0";
+  // TensorFloat-32, TensorRT's default, would be less than f32.
+  EXPECT_EQ(built(onnx, {}), (GetParam() < 10 ? "weak" : "typed") + defaults);
+  const std::string kind = GetParam() < 11 ? "weak" : "typed";
+  EXPECT_EQ(built(onnx, with({}, "f32")), kind + defaults);
+  EXPECT_EQ(built(onnx, with({}, "f16")), kind + (GetParam() < 11 ? " fp16" : "") + defaults);
+  const std::string all[] = {" fp16 tf32", " fp16 bf16 tf32", " tf32"};
+  EXPECT_EQ(built(onnx, with({}, "auto")), kind + all[GetParam() < 10 ? 0 : GetParam() - 9] + defaults);
+  if (GetParam() == 10) {
+    EXPECT_EQ(built(onnx, with({}, "bf16")), kind + " bf16" + defaults);
+    // The precision is the network's then: the flags would be refused.
+    EXPECT_EQ(built(onnx, with({{"STRONGLY_TYPED", "YES"}}, "f16")), "typed" + defaults);
+  }
+  if (GetParam() == 8) {
+    EXPECT_EQ(refusal(onnx, with({}, "bf16"))->code(), ErrorCode::kUnsupported);
+    EXPECT_EQ(refusal(onnx, with({{"STRONGLY_TYPED", "YES"}}))->code(), ErrorCode::kUnsupported);
+  }
+}
+
+TEST_P(BuilderTest, ThePropertiesReachTheBuilder) {
+  open();
+  EXPECT_EQ(built(OnnxModel::add({4}), with({{"BUILDER_OPTIMIZATION_LEVEL", "5"},
+                                             {"WORKSPACE", "268435456"},
+                                             {"HARDWARE_COMPATIBILITY", "AMPERE_PLUS"},
+                                             {"VERSION_COMPATIBLE", "YES"},
+                                             {"SPARSE_WEIGHTS", "YES"},
+                                             {"REFIT", "YES"}},
+                                            "f32")),
+            std::string(GetParam() < 11 ? "weak" : "typed") +
+                " refit sparse compatible level 5 workspace 268435456 hardware 1");
+}
+
+TEST_P(BuilderTest, OpenShapesNeedARange) {
+  open();
+  const std::string onnx = OnnxModel::add({-1, 2});
+  const auto error = refusal(onnx);
+  EXPECT_EQ(error->code(), ErrorCode::kInvalidArgument);
+  EXPECT_NE(error->message().find("'x'"), std::string::npos);
+  LoadOptions fixed;
+  fixed.shapes["x"] = {3, 2};
+  const auto one = load(onnx, fixed);
+  EXPECT_EQ(one->outputs()[0].shape, (Shape{3, 2}));
+  const auto range = load(onnx, with({{"MIN_SHAPES", "x:1x2"}, {"OPT_SHAPES", "x:4x2"}, {"MAX_SHAPES", "x:8x2"}}));
+  EXPECT_EQ(range->inputs()[0].shape, (Shape{-1, 2}));
+  EXPECT_EQ(run(*range, {1, 2}, {1, 2}), (Floats{2, 3}));
+  EXPECT_EQ(run(*range, {2, 2}, {1, 2, 3, 4}), (Floats{2, 3, 4, 5}));
+  const auto request = range->create_request();
+  EXPECT_EQ(error_of([&] { request->bind({{9, 2}}); })->code(), ErrorCode::kInvalidTensor);
+  const auto two = load(onnx, with({{"OPT_SHAPES", "x:2x2;x:4x2"}}));
+  EXPECT_EQ(two->info().properties.at("OPTIMIZATION_PROFILES"), "2");
+}
+
+TEST_P(BuilderTest, WrongOptionsAreRefusedBeforeAnythingIsBuilt) {
+  open("build_abort 1");
+  for (const auto& [name, value] : Properties{{"BUILDER_OPTIMIZATION_LEVEL", "6"},
+                                              {"BUILDER_OPTIMIZATION_LEVEL", "-1"},
+                                              {"HARDWARE_COMPATIBILITY", "all"},
+                                              {"WORKSPACE", "2 GB"},
+                                              {"WORKSPACE", "99999999999999999999"},
+                                              {"REFIT", "maybe"},
+                                              {"OPT_SHAPES", "x"},
+                                              {"OPT_SHAPES", "x:"},
+                                              {"OPT_SHAPES", ":2"},
+                                              {"OPT_SHAPES", "x:2x"},
+                                              {"OPT_SHAPES", "x:-2"},
+                                              {"OPT_SHAPES", "x:2,x:2"},
+                                              {"OPT_SHAPES", "x:99999999999"},
+                                              {"OPT_SHAPES", "z:1x2"},
+                                              {"OPT_SHAPES", "x:4x3"},
+                                              {"OPT_SHAPES", "x:4"},
+                                              {"MIN_SHAPES", "x:1x2"},
+                                              {"UNKNOWN", "1"}}) {
+    const auto error = refusal(OnnxModel::add({-1, 2}), with({{name, value}}));
+    ASSERT_TRUE(error) << name << "=" << value;
+    EXPECT_EQ(error->code(), ErrorCode::kInvalidArgument) << name << "=" << value;
+    EXPECT_NE(error->remedy(), "");
+  }
+  const auto shrinking = with({{"OPT_SHAPES", "x:4x2"}, {"MAX_SHAPES", "x:2x2"}});
+  EXPECT_EQ(refusal(OnnxModel::add({-1, 2}), shrinking)->code(), ErrorCode::kInvalidArgument);
+  // What is built already cannot be told how.
+  const std::string engine = "ftrt edge-infer-simulator " + std::to_string(GetParam()) +
+                             "\ninput \"x\" f32 4\noutput \"y\" add \"x\" 1\nend\n";
+  EXPECT_EQ(refusal(engine, with({{"REFIT", "YES"}}))->code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(refusal(engine, with({}, "f16"))->code(), ErrorCode::kUnsupported);
+}
+
+TEST_P(BuilderTest, ParserErrorsNameTheNode) {
+  open();
+  const std::string onnx =
+      OnnxModel().input("x", {4}).output("y").node("Identity", {"x"}, "a").node("Quux", {"a"}, "y", "odd one").bytes();
+  const auto error = refusal(onnx);
+  EXPECT_EQ(error->code(), ErrorCode::kInvalidModel);
+  EXPECT_EQ(error->cause(), GetParam() < 10 ? "node 1: No importer registered for op: Quux"
+                                            : "node 1 'odd one' (Quux): No importer registered for op: Quux");
+  for (const std::string& junk : {std::string(), std::string("junk"), onnx.substr(0, onnx.size() / 2)}) {
+    EXPECT_EQ(refusal(junk)->code(), ErrorCode::kInvalidModel);
+  }
+}
+
+TEST_P(BuilderTest, ABuildThatFailsSaysWhy) {
+  open("build_memory 1");
+  const auto error = refusal(OnnxModel::add({4}));
+  EXPECT_EQ(error->code(), ErrorCode::kOutOfMemory);
+  EXPECT_NE(error->cause().find("8589934592"), std::string::npos);
+  simulator.tell("");
+  EXPECT_EQ(run(*load(OnnxModel::add({1})), {1}, {1}), (Floats{2}));
+}
+
+TEST_P(BuilderTest, ForTheDlaTheCoreIsSet) {
+  open("gpu cc=8.7 integrated=1", "0:dla1");
+  LoadOptions options = with({}, "f16");
+  options.allow_partial = true;
+  const std::string text = built(OnnxModel::add({4}), options, 1);
+  EXPECT_NE(text.find(" dla 1"), std::string::npos) << text;
+  EXPECT_NE(text.find(" fallback"), std::string::npos) << text;
+  EXPECT_EQ(run(*load(OnnxModel::add({1}), options), {1}, {1}), (Floats{2}));
+  if (GetParam() < 11) {  // the DLA has no f32
+    EXPECT_NE(refusal(OnnxModel::add({1}))->cause().find("DLA validation failed"), std::string::npos);
+  }
+}
+
+TEST_P(BuilderTest, StandardPluginsAreThereWhenAModelNeedsThem) {
+  open();
+  const auto onnx = OnnxModel().input("x", {1}).output("y").node("EfficientNMS_TRT", {"x"}, "y").bytes();
+  EXPECT_EQ(run(*load(onnx), {1}, {7}), (Floats{7}));
+}
+
+}  // namespace
+}  // namespace edge::tensorrt

@@ -1,0 +1,290 @@
+// The builder: networks that a simulated parser defines become the engines of plan.h.
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "network.h"
+#include "objects.h"
+#include "plan.h"
+#include "vtables.h"
+
+namespace nvinfer_simulator {
+namespace {
+
+struct Flag {
+  const char* name;
+  int number[3];  // BuilderFlag of TensorRT 8, 10 and 11; −1: it has none
+};
+constexpr Flag kFlags[] = {{"fp16", {0, 0, -1}},    {"int8", {1, 1, -1}},        {"bf16", {-1, 17, -1}},
+                           {"fallback", {3, 3, 3}}, {"refit", {5, 4, 4}},        {"tf32", {7, 6, 6}},
+                           {"sparse", {8, 7, 7}},   {"compatible", {15, 13, 12}}};
+constexpr size_t kColumn = kMajor < 10 ? 0 : kMajor == 10 ? 1 : 2;
+
+struct TensorWorker {
+  void** table;
+  std::string name;
+  Shape shape;
+};
+struct NetworkWorker {
+  void** table;
+  uint32_t flags;
+  Plan plan;
+  std::vector<std::unique_ptr<TensorWorker>> tensors;
+  std::vector<Handle<TensorWorker>*> handles;
+  ~NetworkWorker() {
+    for (Handle<TensorWorker>* handle : handles) delete handle;  // the tensors go with the network
+  }
+};
+struct ProfileWorker {
+  void** table;
+  std::map<std::string, std::map<int32_t, Shape>> shapes;  // by input and OptProfileSelector
+};
+struct ConfigWorker {
+  void** table;
+  std::set<int32_t> flags;
+  int32_t dla_core = -1, device_type = 0, level = 3, hardware = 0;
+  uint64_t workspace = 0;
+  std::vector<const ProfileWorker*> profiles;
+};
+struct MemoryWorker {
+  void** table;
+  std::string bytes;
+};
+struct BuilderWorker {
+  void** table;
+  std::vector<std::unique_ptr<ProfileWorker>> profiles;
+  std::vector<Handle<ProfileWorker>*> handles;
+  ~BuilderWorker() {
+    for (Handle<ProfileWorker>* handle : handles) delete handle;
+  }
+};
+
+bool is_open(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; });
+}
+
+// ------------------------------------------------------------------------------------------------------- network
+
+const char* tensor_name(TensorWorker* self) { return self->name.c_str(); }
+Dims tensor_shape(TensorWorker* self) { return dims_of(self->shape); }
+int32_t input_count(NetworkWorker* self) { return static_cast<int32_t>(self->handles.size()); }
+void* input(NetworkWorker* self, int32_t index) { return self->handles.at(static_cast<size_t>(index)); }
+
+void* create_network(BuilderWorker*, uint32_t flags) {
+  static void** const table = [] {
+    const char* const name = "VNetworkDefinition";
+    void** const made = make_table(name);
+    put(made, name, "getNbInputs() const", address(&input_count));
+    put(made, name, "getInput(int) const", address(&input));
+    return made;
+  }();
+  constexpr uint32_t kExplicitBatch = 1, kStronglyTyped = 2;
+  const uint32_t known = kMajor < 10 ? kExplicitBatch : kMajor == 10 ? kExplicitBatch | kStronglyTyped : 0;
+  if ((flags & ~known) != 0 || (kMajor < 10 && flags == 0)) {
+    error("IBuilder::createNetworkV2: Error Code 3: API Usage Error (flags " + std::to_string(flags) + ")");
+    return nullptr;
+  }
+  return Handle<NetworkWorker>::make(new NetworkWorker{table, flags, {}, {}, {}});
+}
+
+// -------------------------------------------------------------------------------------------------------- config
+
+void set_flag(ConfigWorker* self, int32_t flag) {
+  const bool known =
+      std::any_of(std::begin(kFlags), std::end(kFlags), [&](const Flag& one) { return one.number[kColumn] == flag; });
+  if (!known) error("IBuilderConfig::setFlag: flag " + std::to_string(flag));
+  self->flags.insert(flag);
+}
+void clear_flag(ConfigWorker* self, int32_t flag) { self->flags.erase(flag); }
+void set_dla_core(ConfigWorker* self, int32_t core) { self->dla_core = core; }
+void set_device_type(ConfigWorker* self, int32_t type) { self->device_type = type; }
+void set_level(ConfigWorker* self, int32_t level) { self->level = level; }
+void set_hardware(ConfigWorker* self, int32_t level) { self->hardware = level; }
+void set_pool(ConfigWorker* self, int32_t pool, uint64_t bytes) {
+  if (pool == 0) self->workspace = bytes;
+}
+int32_t add_profile(ConfigWorker* self, Handle<ProfileWorker>* profile) {
+  self->profiles.push_back(profile->worker);
+  return static_cast<int32_t>(self->profiles.size()) - 1;
+}
+
+void* create_config(BuilderWorker*) {
+  static void** const table = [] {
+    const char* const name = "VBuilderConfig";
+    void** const made = make_table(name);
+    put(made, name, "setFlag(BuilderFlag)", address(&set_flag));
+    put(made, name, "clearFlag(BuilderFlag)", address(&clear_flag));
+    put(made, name, "setDLACore(int)", address(&set_dla_core));
+    put(made, name, "setDefaultDeviceType(DeviceType)", address(&set_device_type));
+    put(made, name, "setMemoryPoolLimit(MemoryPoolType, unsigned long)", address(&set_pool));
+    put(made, name, "addOptimizationProfile(IOptimizationProfile const*)", address(&add_profile));
+    put(made, name, "setBuilderOptimizationLevel(int)", address(&set_level));
+    put(made, name, "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", address(&set_hardware));
+    return made;
+  }();
+  auto* const worker = new ConfigWorker{table, {}, -1, 0, 3, 0, 0, {}};
+  worker->flags.insert(kFlags[5].number[kColumn]);  // TensorFloat-32 is on by default
+  return Handle<ConfigWorker>::make(worker);
+}
+
+// ------------------------------------------------------------------------------------------------------- profile
+
+#if TRT_MAJOR < 10
+#define BY_VALUE "Dims32"
+bool set_dimensions(ProfileWorker* self, const char* name, int32_t selector, Dims dims) {
+  self->shapes[name][selector] = Shape(dims.sizes, dims.sizes + dims.count);
+  return true;
+}
+#else
+#define BY_VALUE "Dims64 const&"
+bool set_dimensions(ProfileWorker* self, const char* name, int32_t selector, const Dims* dims) {
+  self->shapes[name][selector] = Shape(dims->sizes, dims->sizes + dims->count);
+  return true;
+}
+#endif
+
+void* create_profile(BuilderWorker* self) {
+  static void** const table = [] {
+    const char* const name = "VOptimizationProfile";
+    void** const made = make_table(name);
+    put(made, name, "setDimensions(char const*, OptProfileSelector, " BY_VALUE ")", address(&set_dimensions));
+    return made;
+  }();
+  self->profiles.push_back(std::make_unique<ProfileWorker>(ProfileWorker{table, {}}));
+  self->handles.push_back(Handle<ProfileWorker>::make(self->profiles.back().get()));
+  return self->handles.back();
+}
+
+// --------------------------------------------------------------------------------------------------------- build
+
+const void* memory_data(MemoryWorker* self) { return self->bytes.data(); }
+uint64_t memory_size(MemoryWorker* self) { return self->bytes.size(); }
+
+// Throws std::string where the network cannot be built so.
+std::string build_plan(const NetworkWorker& network, const ConfigWorker& config) {
+  Plan plan = network.plan;
+  if (plan.outputs.empty()) throw std::string("Error Code 4: Internal Error (Network must have at least one output)");
+  for (Input& one : plan.inputs) {
+    if (!is_open(one.shape)) continue;
+    if (config.profiles.empty())
+      throw std::string(
+          "Error Code 4: Internal Error (Network has dynamic or shape inputs, but no optimization profile "
+          "has been defined.)");
+    one.smallest = INT64_MAX, one.largest = 0;
+    for (const ProfileWorker* profile : config.profiles) {
+      const auto found = profile->shapes.find(one.name);
+      if (found == profile->shapes.end() || found->second.size() != 3)
+        throw std::string("Error Code 4: API Usage Error (" + one.name +
+                          ": dynamic input is missing dimensions in profile)");
+      for (size_t i = 0; i < one.shape.size(); ++i) {
+        if (one.shape[i] >= 0) continue;
+        one.smallest = std::min(one.smallest, found->second.at(0)[i]);
+        one.largest = std::max(one.largest, found->second.at(2)[i]);
+      }
+    }
+  }
+  plan.profiles = std::max(1, static_cast<int>(config.profiles.size()));
+  plan.dla = config.device_type == 1;
+  const auto has = [&](const std::string& name) {
+    return std::any_of(std::begin(kFlags), std::end(kFlags), [&](const Flag& flag) {
+      return name == flag.name && config.flags.count(flag.number[kColumn]) != 0;
+    });
+  };
+  if (plan.dla && kMajor < 11 && !has("fp16") && !has("int8"))
+    throw std::string("Error Code 4: Internal Error (DLA validation failed: neither FP16 nor INT8 is allowed)");
+  std::string built = (network.flags & 2) != 0 || kMajor >= 11 ? "typed" : "weak";
+  for (const Flag& flag : kFlags) {
+    if (has(flag.name)) built += std::string(" ") + flag.name;
+  }
+  built += " level " + std::to_string(config.level) + " workspace " + std::to_string(config.workspace) + " hardware " +
+           std::to_string(config.hardware);
+  if (plan.dla) built += " dla " + std::to_string(config.dla_core);
+  plan.built = built;
+  return plan_text(plan, kMajor);
+}
+
+void* build(BuilderWorker*, Handle<NetworkWorker>* network, Handle<ConfigWorker>* config) {
+  static void** const table = [] {
+    const char* const name = "VHostMemory";
+    void** const made = make_table(name);
+    put(made, name, "data() const", address(&memory_data));
+    put(made, name, "size() const", address(&memory_size));
+    return made;
+  }();
+  if (nvinfer_simulator_setting("build_abort") != 0) std::abort();
+  if (nvinfer_simulator_setting("build_memory") != 0) {
+    error("IBuilder::buildSerializedNetwork: Error Code 2: OutOfMemory (Requested size was 8589934592 bytes.)");
+    return nullptr;
+  }
+  call_log(3, "Building an engine");
+  std::this_thread::sleep_for(std::chrono::milliseconds(nvinfer_simulator_setting("build_ms")));
+  try {
+    return Handle<MemoryWorker>::make(new MemoryWorker{table, build_plan(*network->worker, *config->worker)});
+  } catch (const std::string& text) {
+    error("IBuilder::buildSerializedNetwork: " + text);
+    return nullptr;
+  }
+}
+
+}  // namespace
+}  // namespace nvinfer_simulator
+
+EXPORT bool nvinfer_simulator_define(void* object, const char* lines) {
+  using namespace nvinfer_simulator;
+  static void** const table = [] {
+    const char* const name = "VTensor";
+    void** const made = make_table(name);
+    put(made, name, "getName() const", address(&tensor_name));
+    put(made, name, "getDimensions() const", address(&tensor_shape));
+    return made;
+  }();
+  NetworkWorker& network = *static_cast<Handle<NetworkWorker>*>(object)->worker;
+  try {
+    network.plan = parse_plan("ftrt edge-infer-simulator " + std::to_string(kMajor) + "\n" + lines + "end\n", kMajor);
+  } catch (const std::string& text) {
+    error(text);
+    return false;
+  }
+  for (const Input& one : network.plan.inputs) {
+    network.tensors.push_back(std::make_unique<TensorWorker>(TensorWorker{table, one.name, one.shape}));
+    network.handles.push_back(Handle<TensorWorker>::make(network.tensors.back().get()));
+  }
+  return true;
+}
+
+EXPORT unsigned long nvinfer_simulator_setting(const char* name) {
+  const char* const folder = std::getenv("EDGE_INFER_CUDA_SIMULATOR");
+  std::ifstream file(std::string(folder != nullptr ? folder : "") + "/control");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string word;
+    unsigned long value = 0;
+    if (words >> word >> value && word == name) return value;
+  }
+  return 0;
+}
+
+EXPORT void* createInferBuilder_INTERNAL(void* given, int32_t version) {
+  using namespace nvinfer_simulator;
+  need_context();
+  if (!accept_logger(given, version)) return nullptr;
+  static void** const table = [] {
+    const char* const name = "VBuilder";
+    void** const made = make_table(name);
+    put(made, name, "createNetworkV2(unsigned int)", address(&create_network));
+    put(made, name, "createBuilderConfig()", address(&create_config));
+    put(made, name, "createOptimizationProfile()", address(&create_profile));
+    put(made, name, "buildSerializedNetwork(INetworkDefinition&, IBuilderConfig&)", address(&build));
+    return made;
+  }();
+  return Handle<BuilderWorker>::make(new BuilderWorker{table, {}, {}});
+}
