@@ -79,7 +79,7 @@ void Sha256::add_text(const std::string& text) {
   add(text.data(), text.size());
 }
 
-std::string Sha256::hex() {
+Digest Sha256::digest() {
   const uint64_t bits = size_ * 8;
   const uint8_t one = 0x80, zero = 0;
   add(&one, 1);
@@ -87,13 +87,39 @@ std::string Sha256::hex() {
   uint8_t length[8];
   for (int i = 0; i < 8; ++i) length[i] = static_cast<uint8_t>(bits >> (56 - 8 * i));
   add(length, 8);
+  Digest digest;
+  for (size_t i = 0; i < digest.size(); ++i) digest[i] = static_cast<uint8_t>(state_[i / 4] >> (24 - 8 * (i % 4)));
+  return digest;
+}
+
+std::string Sha256::hex() { return edge::hex(digest()); }
+
+std::string hex(const Digest& digest) {
+  constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
-  for (const uint32_t word : state_) {
-    char digits[9];
-    std::snprintf(digits, sizeof digits, "%08x", word);
-    text += digits;
-  }
+  for (const uint8_t byte : digest) text += {kDigits[byte >> 4], kDigits[byte & 15]};
   return text;
+}
+
+Digest hmac_sha256(const void* secret, size_t secret_size, const std::string& text) {
+  std::array<uint8_t, 64> block = {};
+  if (secret_size > block.size()) {
+    Sha256 hash;
+    hash.add(secret, secret_size);
+    const Digest digest = hash.digest();
+    std::copy(digest.begin(), digest.end(), block.begin());
+  } else if (secret_size > 0) {
+    std::memcpy(block.data(), secret, secret_size);
+  }
+  Sha256 inner, outer;
+  for (uint8_t& byte : block) byte ^= 0x36;
+  inner.add(block.data(), block.size());
+  inner.add(text.data(), text.size());
+  const Digest digest = inner.digest();
+  for (uint8_t& byte : block) byte ^= 0x36 ^ 0x5c;
+  outer.add(block.data(), block.size());
+  outer.add(digest.data(), digest.size());
+  return outer.digest();
 }
 
 std::string sha256_of_file(const std::string& path) {

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4), for keys and seals of files that are kept between runs.
+// SHA-256 (FIPS 180-4) and HMAC (RFC 2104), for keys and seals of files that are kept between runs.
 #pragma once
 
 #include <array>
@@ -8,12 +8,18 @@
 
 namespace edge {
 
+using Digest = std::array<uint8_t, 32>;
+
+// Lower-case hexadecimal, 64 digits.
+std::string hex(const Digest& digest);
+
 class Sha256 {
  public:
   void add(const void* data, size_t size);
   // A text with its length before it, so that "a" + "bc" and "ab" + "c" differ.
   void add_text(const std::string& text);
-  // Lower-case hexadecimal, 64 digits. Call once, last.
+  // Both: call once, last.
+  Digest digest();
   std::string hex();
 
  private:
@@ -27,5 +33,8 @@ class Sha256 {
 
 // Of a file's contents; empty where it cannot be read to its end.
 std::string sha256_of_file(const std::string& path);
+
+// Who does not know the secret can neither make it nor tell it from noise.
+Digest hmac_sha256(const void* secret, size_t secret_size, const std::string& text);
 
 }  // namespace edge
