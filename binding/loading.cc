@@ -99,6 +99,7 @@ std::shared_ptr<Load> to_load(const Napi::Object& object) {
   load->options.allow_partial = object.Get("allowPartial").As<Napi::Boolean>();
   load->options.profile = object.Get("profile").As<Napi::Boolean>();
   load->options.cache_directory = text(object, "cacheDirectory");
+  load->options.only_cached = object.Get("onlyCached").As<Napi::Boolean>();
   const auto properties = object.Get("properties").As<Napi::Array>();
   for (uint32_t i = 0; i < properties.Length(); ++i) {
     const auto pair = properties.Get(i).As<Napi::Array>();

@@ -10,6 +10,8 @@ export interface Candidate {
   readonly device: string;
   /** The id that we show: `openvino:cpu`. */
   readonly id: string;
+  /** `auto` came to it, not the caller. */
+  readonly auto: boolean;
 }
 
 // The documented tables (docs/architecture.md): fixed, so that the same line means the same on every machine.
@@ -31,9 +33,9 @@ const bestOfClass = new Map<string, readonly string[]>(
   }),
 );
 
-function candidate(id: string): Candidate {
+function candidate(id: string, auto = false): Candidate {
   const [backend = '', ...device] = id.split(':');
-  return { backend, device: device.join(':'), id };
+  return { backend, device: device.join(':'), id, auto };
 }
 
 /** The ids that one word of a caller stands for. */
@@ -52,11 +54,13 @@ export function resolveDevices(device: unknown): Candidate[][] {
   const listed = known.filter((name) => name !== 'echo').join(', ');
   const expected = `auto, cpu, gpu, npu, edgetpu, or a device of ${listed} such as openvino:cpu`;
   const seen = new Set<string>();
+  const fromAuto = new Set<string>();
   const idsOf = (item: unknown): readonly string[] => {
     if (typeof item !== 'string') throw invalidOption('device', expected, item);
     const id = item.toLowerCase();
     const ids = expand(id, known);
     const [name = ''] = id.split(':');
+    if (id === 'auto') for (const one of ids) if (!seen.has(one)) fromAuto.add(one);
     if (ids.length === 0 && !bestOfBackend.has(name) && !bestOfClass.has(id))
       throw invalidOption('device', expected, item);
     return ids;
@@ -89,5 +93,5 @@ export function resolveDevices(device: unknown): Candidate[][] {
       },
     );
   }
-  return tiers.map((tier) => tier.map(candidate));
+  return tiers.map((tier) => tier.map((id) => candidate(id, fromAuto.has(id))));
 }

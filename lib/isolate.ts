@@ -57,3 +57,9 @@ export function probeIsolation(options: LoadOptions): NativeIsolate {
     trial: true,
   };
 }
+
+/** An engine is built, and run once, in a host that is then thrown away: one that is no longer wanted can be ended. */
+export function buildIsolation(options: LoadOptions): NativeIsolate {
+  const given = typeof options.isolate === 'object' ? options.isolate : {};
+  return { ...parse(given), retry: false, strict: false, alone: true, adopt: false, trial: true };
+}

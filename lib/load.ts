@@ -26,7 +26,8 @@ import {
 } from './options.js';
 import { locateSdks } from './sdk-library.js';
 import { failoverOption } from './failover.js';
-import { checkIsolate, isolateOption, probeIsolation } from './isolate.js';
+import { buildFailure, convertAside, isEngine, majorOf, scratchCache } from './engine.js';
+import { buildIsolation, checkIsolate, isolateOption, probeIsolation } from './isolate.js';
 import { probe } from './probe.js';
 import { checkFile, fileOrBytes, sha256, type FileOrBytes } from './source.js';
 import type { LoadOptions, LoadProgress, ModelFile, ModelInfo, ModelSource } from './types.js';
@@ -98,9 +99,21 @@ export function common(
   options: LoadOptions,
 ): Omit<
   NativeLoad,
-  'backend' | 'library' | 'device' | 'isolate' | 'path' | 'data' | 'weightsPath' | 'weights' | 'group' | 'id' | 'tier'
+  | 'backend'
+  | 'library'
+  | 'device'
+  | 'isolate'
+  | 'path'
+  | 'data'
+  | 'weightsPath'
+  | 'weights'
+  | 'group'
+  | 'id'
+  | 'tier'
+  | 'onlyCached'
 > {
   checkIsolate(options);
+  booleanOption('build', options.build, false);
   const advanced = options.advanced ?? {};
   const wait = oneOf('advanced.wait', advanced.wait, ['sleep', 'spin'], 'sleep');
   const spinUs = integerOption('advanced.spinUs', advanced.spinUs, 1, 1000, 50);
@@ -162,6 +175,45 @@ interface Loaded {
   readonly fingerprint: string;
 }
 
+/** What an engine is built from and with, where the model is none yet; else undefined. */
+async function toBuild(
+  one: Attempt,
+  source: FileOrBytes,
+  library: string,
+  { options, shared }: Context,
+): Promise<Pick<NativeLoad, 'path' | 'data' | 'properties' | 'cacheDirectory'> | undefined> {
+  if (one.backend !== 'tensorrt' || (await isEngine(source))) return undefined;
+  if (one.auto && options.build !== true) {
+    throw new InferenceError('ERR_UNSUPPORTED', 'An engine would have to be built of the model, which takes minutes.', {
+      remedy: 'Name the device `tensorrt`, or allow it with `build: true`.',
+      backend: 'tensorrt',
+    });
+  }
+  if (options.build === false) {
+    throw new InferenceError(
+      'ERR_UNSUPPORTED',
+      'The model is no TensorRT engine, and `build: false` forbids to build one.',
+      {
+        remedy: 'Build it beforehand, and load the engine.',
+        backend: 'tensorrt',
+      },
+    );
+  }
+  // Minutes are worth a file: only `false` forgets the engine.
+  const cache = options.cache === undefined ? cacheDirectory(true) : shared.cacheDirectory || scratchCache();
+  const { precision, properties } = shared;
+  const [, tensorrt = ''] = library.split('\n');
+  const typed = properties.some(([name, value]) => name === 'STRONGLY_TYPED' && value === 'YES');
+  const isHalf = precision === 'f16' || precision === 'bf16';
+  if (!isHalf || !(typed || (majorOf(tensorrt) ?? 0) >= 11)) return { ...source, properties, cacheDirectory: cache };
+  // There the precision is the model's alone.
+  return {
+    ...(await convertAside(source, { precision })),
+    properties: typed ? properties : [...properties, ['STRONGLY_TYPED', 'YES']],
+    cacheDirectory: cache,
+  };
+}
+
 async function load(one: Attempt, context: Context, group: NativeGroup | null = null, tier = 0): Promise<Loaded> {
   const { options, shared, signal, deadline } = context;
   const progress = (stage: LoadProgress['stage']): void => options.onProgress?.({ stage, device: one.id });
@@ -172,7 +224,12 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
   const fingerprint = sha256(one.source);
   fingerprint.catch(() => undefined); // heard below, unless loading fails first
   const [source, weights] = await inOnePlace(one);
-  const within = async (isolate: NativeIsolate | null, join: NativeGroup | null): Promise<Loaded> => {
+  const build = await toBuild(one, source, library, context);
+  const within = async (
+    isolate: NativeIsolate | null,
+    join: NativeGroup | null,
+    onlyCached = false,
+  ): Promise<Loaded> => {
     const left = deadline === null ? -1 : deadline - performance.now();
     if (deadline !== null && left <= 0) throw timeout(isolate !== null);
     const patience = { signal, deadlineMs: left, timeout: () => timeout(isolate !== null) };
@@ -190,6 +247,8 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
         group: join,
         id: one.id,
         tier,
+        onlyCached,
+        ...build,
       }),
     );
     return { model, fingerprint: await fingerprint };
@@ -198,8 +257,16 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
     progress('probe');
     await probe(() => within(probeIsolation(options), null));
   }
+  const isolate = isolateOption(options, one.id);
+  const aside = build !== undefined && isolate === null;
+  if (build !== undefined) progress('build');
+  if (aside) {
+    await within(buildIsolation(options), null).catch((error: unknown) => {
+      throw buildFailure(error);
+    });
+  }
   progress('load');
-  return within(isolateOption(options, one.id), group);
+  return within(isolate, group, aside);
 }
 
 function modelOf(loaded: Loaded, one: Attempt, context: Context, members = [[one.id]]): Model {

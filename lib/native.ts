@@ -175,6 +175,8 @@ export interface NativeLoad {
   profile: boolean;
   /** '': no cache. */
   cacheDirectory: string;
+  /** An engine has to be in the cache already. */
+  onlyCached: boolean;
   properties: [string, string][];
   shapes: [string, number[]][];
   inFlight: number;

@@ -82,8 +82,8 @@ export interface AdvancedOptions {
 }
 
 export interface LoadProgress {
-  /** `locate`: looking for the SDK; `probe`: trying a stranger's model in a throw-away process; `load`: opening it, reading and compiling; `ready`: the model can run. */
-  readonly stage: 'locate' | 'probe' | 'load' | 'ready';
+  /** `locate`: looking for the SDK; `probe`: trying a stranger's model in a throw-away process; `build`: TensorRT builds an engine, or finds the one that it built before; `load`: opening it, reading and compiling; `ready`: the model can run. */
+  readonly stage: 'locate' | 'probe' | 'build' | 'load' | 'ready';
   /** The device being tried. */
   readonly device: string;
 }
@@ -198,10 +198,16 @@ export interface LoadOptions {
   readonly profile?: boolean;
   /**
    * Keeps compiled models between processes: `true` in the user's cache folder (`$XDG_CACHE_HOME/edge-infer`), or in a
-   * folder of yours. Default `false`: nothing is written. What is damaged, foreign or cannot be written costs a
-   * compilation and a line in the log, nothing more.
+   * folder of yours. Default `false`: nothing is written; but `true` for the engines that TensorRT builds. What is damaged,
+   * foreign or cannot be written costs a compilation and a line in the log, nothing more.
    */
   readonly cache?: boolean | string;
+  /**
+   * Whether TensorRT may build an engine of an ONNX model, which takes seconds to minutes: default yes where its device is
+   * named, no where `auto` comes to it. It is built in a process of its own, which `signal` and `deadlineMs` end. Properties
+   * say how: WORKSPACE, OPT_SHAPES and others, docs/jetson.md.
+   */
+  readonly build?: boolean;
   /** Runs that the device is given at once. Default: what the device calls optimal. */
   readonly inFlight?: number;
   /** Runs that may wait beyond those in flight before `ERR_QUEUE_FULL`. Default 64. */

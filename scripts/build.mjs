@@ -148,14 +148,18 @@ const simulatorsTarget = {
     'build/simulators/edgetpu-old/libedgetpu.so.1',
     'build/simulators/edgetpu-new/libedgetpu.so.1',
     'build/simulators/cuda/libcuda.so.1',
-    ...[8, 10, 11].map((major) => `build/simulators/nvinfer-${major}/libnvinfer.so.${major}`),
+    ...[8, 10, 11].flatMap((major) =>
+      ['libnvinfer', 'libnvonnxparser'].map((name) => `build/simulators/nvinfer-${major}/${name}.so.${major}`),
+    ),
   ],
   make() {
     const folder = path.join(root, simulatorsTarget.directory);
     const names = [
-      ...['openvino_2022_3', 'cuda', ...[8, 10, 11].map((major) => `nvinfer_${major}`)].map(
-        (one) => `${one}_simulator`,
-      ),
+      ...[
+        'openvino_2022_3',
+        'cuda',
+        ...[8, 10, 11].flatMap((major) => [`nvinfer_${major}`, `nvonnxparser_${major}`]),
+      ].map((one) => `${one}_simulator`),
       ...['old', 'new'].map((layout) => `edgetpu_simulator_${layout}`),
     ];
     const steps = [

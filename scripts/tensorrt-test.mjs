@@ -38,7 +38,7 @@ await main(async () => {
   clearResults(runners);
   await build(['addon', 'ts', 'simulators']);
   const folder = path.join(root, 'build', 'simulators');
-  const files = ['--testMatch', '<rootDir>/test/simulators/tensorrt.simulated.ts'];
+  const files = ['--testMatch', '<rootDir>/test/simulators/tensorrt*.simulated.ts'];
   const rest = positionals.filter((word) => !all.includes(word));
   // Together: they mostly wait for runs that take their time, as on a GPU, and cannot be cancelled.
   const runs = majors.map((major) => {

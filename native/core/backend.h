@@ -66,6 +66,7 @@ struct LoadOptions {
   bool allow_partial = false;                                   // layers that the device refuses may run on another one
   bool profile = false;                                         // Request::profile() will be asked
   std::string cache_directory;           // of compiled models, private to the user; empty: no cache
+  bool only_cached = false;              // what takes minutes to compile has to be in the cache already
   std::shared_ptr<Allocator> allocator;  // makes the request buffers
   // Becomes true when nobody waits for this load any more: who can stop, stops, and throws kAborted. May be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;

@@ -207,6 +207,7 @@ void write(Writer& to, const LoadOptions& options) {
   to.put(static_cast<uint8_t>(options.allow_partial));
   to.put(static_cast<uint8_t>(options.profile));
   to.put(options.cache_directory);
+  to.put(static_cast<uint8_t>(options.only_cached));
 }
 
 LoadOptions read_load_options(Reader& from) {
@@ -224,6 +225,7 @@ LoadOptions read_load_options(Reader& from) {
   options.allow_partial = from.flag();
   options.profile = from.flag();
   options.cache_directory = from.text();
+  options.only_cached = from.flag();
   return options;
 }
 

@@ -83,7 +83,12 @@ describe('what is there', () => {
       library: process.env['EDGE_INFER_TENSORRT'],
       libraries: { cuda: process.env['EDGE_INFER_CUDA'], tensorrt: process.env['EDGE_INFER_TENSORRT'] },
       devices: [
-        { id: 'tensorrt:0', type: 'gpu', driver: 'CUDA 12.4', capabilities: { memory: 'pinned', formats: ['engine'] } },
+        {
+          id: 'tensorrt:0',
+          type: 'gpu',
+          driver: 'CUDA 12.4',
+          capabilities: { memory: 'pinned', formats: ['engine', 'onnx'] },
+        },
       ],
     });
     expect(tensorrt.devices[0]!.name).toContain('GPU-00112233-4455-6677-8899-aabbccddee00');

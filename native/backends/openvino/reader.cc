@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "backends/openvino/external_data.h"
+#include "core/external_data.h"
 
 namespace edge::openvino {
 namespace {
@@ -48,12 +48,12 @@ void Reader::read(const ModelSource& source) {
       "Check that the file is a whole ONNX or OpenVINO IR model; re-export or download it again.";
   if (!source.path.empty()) {
     const char* weights = source.weights_path.empty() ? nullptr : source.weights_path.c_str();
-    files_ = external_files(source);
+    files_ = external_files(source, "openvino");
     runtime_.check(api_.ov_core_read_model(runtime_.core, source.path.c_str(), weights, model_.out()),
                    ErrorCode::kInvalidModel, "OpenVINO cannot read the model " + source.path + ".", remedy);
     return;
   }
-  external_files(source);
+  external_files(source, "openvino");
   TensorHandle weights(api_);
   if (source.weights.size > 0) {
     int64_t size = static_cast<int64_t>(source.weights.size);

@@ -115,6 +115,10 @@ void check(const BuildOptions& options, const Version& version) {
     unsupported("builds no engines for other hardware or other releases.", "Leave the property out.");
   if (options.strongly_typed && version.major < 10)
     unsupported("has no strongly typed networks.", "Leave the property out.");
+  // Without the mark it would be built in f32, and said to be f16.
+  if (version.major >= 11 && !options.strongly_typed && (options.precision == "f16" || options.precision == "bf16"))
+    unsupported("takes the precision from the model alone.",
+                "Give a model in " + options.precision + " (`edge-infer convert` makes it) and STRONGLY_TYPED.");
   if (options.precision == "bf16" && version.major < 10)
     unsupported("has no bf16 on request.", "Use `precision: 'f16'`, or TensorRT 10 or newer.");
 }

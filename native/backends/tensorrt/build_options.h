@@ -17,9 +17,9 @@ struct ShapeRange {
 };
 
 struct BuildOptions {
-  std::string precision;  // "", "f32", "f16", "bf16", "auto"
-  bool strongly_typed = false;
-  bool gpu_fallback = false;  // what the DLA does not take runs on the GPU
+  std::string precision;        // "", "f32", "f16", "bf16", "auto"
+  bool strongly_typed = false;  // the model has this precision itself
+  bool gpu_fallback = false;    // what the DLA does not take runs on the GPU
   bool version_compatible = false, sparse_weights = false, refit = false;
   uint64_t workspace = 0;  // bytes; 0: all that the GPU has
   int level = -1;          // of optimisation, 0 to 5; −1: TensorRT's own

@@ -7,7 +7,8 @@
 #include <optional>
 #include <utility>
 
-#include "backends/tensorrt/builder.h"
+#include "backends/tensorrt/build_options.h"
+#include "backends/tensorrt/engine_cache.h"
 #include "backends/tensorrt/plugins.h"
 #include "backends/tensorrt/request.h"
 
@@ -29,8 +30,8 @@ std::vector<uint8_t> read(const std::string& path) {
 }
 
 struct Properties {
-  std::string plugins;         // PLUGINS
-  std::optional<bool> graphs;  // CUDA_GRAPH
+  std::vector<std::string> plugins;  // PLUGINS
+  std::optional<bool> graphs;        // CUDA_GRAPH
 };
 
 bool is_engine(Bytes file) { return file.size >= 4 && std::memcmp(file.data, "ftrt", 4) == 0; }
@@ -44,7 +45,7 @@ Properties read_options(const LoadOptions& options, bool built) {
   Properties properties;
   for (const auto& [name, value] : options.properties) {
     if (name == "PLUGINS") {
-      properties.plugins = value;
+      properties.plugins = plugin_files(value);
       continue;
     }
     if (is_build_property(name)) {
@@ -197,9 +198,9 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   const Properties properties = read_options(options, built);
   const Gpu::Current current(*gpu);
   load_plugin_libraries(properties.plugins);
+  bool from_cache = false;
   if (!built) {
-    const BuildOptions build = read_build_options(options, runtime->api().version);
-    file = build_engine(*runtime, plan, source.path, build);
+    file = engine_of(*gpu, *runtime, source, plan, options, properties.plugins, from_cache);
     plan = {file.data(), file.size()};
   }
   auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));
@@ -230,6 +231,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   // One moves its data while the other computes.
   info.optimal_in_flight = loaded->one_context_a_profile() ? std::min<size_t>(2, loaded->profiles.size()) : 2;
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());
+  info.from_cache = from_cache;
   info.devices = {device.id};
   return std::make_shared<TensorRtModel>(std::move(loaded), std::move(info), std::move(context));
 }

@@ -42,12 +42,20 @@ std::string load_standard_plugins(const InferApi& api) {
   return **outcome;
 }
 
-void load_plugin_libraries(const std::string& paths) {
-  static auto* const opened = new std::set<std::string>;
-  std::lock_guard<std::mutex> lock(mutex);
+std::vector<std::string> plugin_files(const std::string& paths) {
+  std::vector<std::string> files;
   std::istringstream list(paths);
   for (std::string path; std::getline(list, path, ':');) {
-    if (path.empty() || opened->count(path) != 0) continue;
+    if (!path.empty()) files.push_back(path);
+  }
+  return files;
+}
+
+void load_plugin_libraries(const std::vector<std::string>& files) {
+  static auto* const opened = new std::set<std::string>;
+  std::lock_guard<std::mutex> lock(mutex);
+  for (const std::string& path : files) {
+    if (opened->count(path) != 0) continue;
     const Words words;  // what their constructors say is no error of a model
     const Library library(path, "The plugin library", "Check the path, and that it was built for this TensorRT.",
                           "tensorrt");

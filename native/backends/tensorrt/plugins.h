@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "backends/tensorrt/api.h"
 
@@ -11,8 +12,11 @@ namespace edge::tensorrt {
 // the process. Returns why it cannot be; empty where they are there.
 std::string load_standard_plugins(const InferApi& api);
 
-// Opens libraries that register plugins when they are opened; `paths` as in PATH, with colons. Each once for the
-// process, and never closed. Throws kUnavailable.
-void load_plugin_libraries(const std::string& paths);
+// The libraries that the property PLUGINS names, as in PATH, with colons.
+std::vector<std::string> plugin_files(const std::string& paths);
+
+// Opens libraries that register plugins when they are opened. Each once for the process, and never closed. Throws
+// kUnavailable.
+void load_plugin_libraries(const std::vector<std::string>& files);
 
 }  // namespace edge::tensorrt

@@ -3,7 +3,9 @@
 #include "backends/tensorrt/builder.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "../../support/recorder.h"
 #include "backends/tensorrt/tensorrt.h"
 #include "core/error.h"
+#include "core/private_files.h"
 #include "core/reaper.h"
 
 namespace edge::tensorrt {
@@ -46,7 +49,8 @@ class BuilderTest : public testing::TestWithParam<int> {
     const Gpu gpu(open_cuda(CudaSimulator::library()), list_gpus(open_cuda(CudaSimulator::library())).at(0));
     const Gpu::Current current(gpu);
     const Runtime runtime(open_infer(library), dla_core);
-    const auto engine = build_engine(runtime, bytes_of(onnx), "", read_build_options(options, runtime.api().version));
+    const std::vector<uint8_t> engine =
+        build_engine(runtime, bytes_of(onnx), "", read_build_options(options, runtime.api().version));
     const std::string text(engine.begin(), engine.end());
     const size_t at = text.find("\nbuilt ") + 7;
     return text.substr(at, text.find('\n', at) - at);
@@ -97,7 +101,12 @@ TEST_P(BuilderTest, WithoutAWordTheModelsOwnTypesAreKept) {
   EXPECT_EQ(built(onnx, {}), (GetParam() < 10 ? "weak" : "typed") + defaults);
   const std::string kind = GetParam() < 11 ? "weak" : "typed";
   EXPECT_EQ(built(onnx, with({}, "f32")), kind + defaults);
-  EXPECT_EQ(built(onnx, with({}, "f16")), kind + (GetParam() < 11 ? " fp16" : "") + defaults);
+  if (GetParam() < 11) {
+    EXPECT_EQ(built(onnx, with({}, "f16")), kind + " fp16" + defaults);
+  } else {  // there only the model says it
+    EXPECT_EQ(refusal(onnx, with({}, "f16"))->code(), ErrorCode::kUnsupported);
+    EXPECT_EQ(built(onnx, with({{"STRONGLY_TYPED", "YES"}}, "f16")), kind + defaults);
+  }
   const std::string all[] = {" fp16 tf32", " fp16 bf16 tf32", " tf32"};
   EXPECT_EQ(built(onnx, with({}, "auto")), kind + all[GetParam() < 10 ? 0 : GetParam() - 9] + defaults);
   if (GetParam() == 10) {
@@ -202,7 +211,8 @@ TEST_P(BuilderTest, ABuildThatFailsSaysWhy) {
 
 TEST_P(BuilderTest, ForTheDlaTheCoreIsSet) {
   open("gpu cc=8.7 integrated=1", "0:dla1");
-  LoadOptions options = with({}, "f16");
+  LoadOptions options = with({{"STRONGLY_TYPED", "YES"}}, "f16");
+  if (GetParam() < 11) options = with({}, "f16");
   options.allow_partial = true;
   const std::string text = built(OnnxModel::add({4}), options, 1);
   EXPECT_NE(text.find(" dla 1"), std::string::npos) << text;
@@ -211,6 +221,37 @@ TEST_P(BuilderTest, ForTheDlaTheCoreIsSet) {
   if (GetParam() < 11) {  // the DLA has no f32
     EXPECT_NE(refusal(OnnxModel::add({1}))->cause().find("DLA validation failed"), std::string::npos);
   }
+}
+
+TEST_P(BuilderTest, WhatWasBuiltIsKept) {
+  open("build_ms 1");
+  char folder[] = "/tmp/edge-infer-engines-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::shared_ptr<void> removed(nullptr, [&](void*) { remove_tree(folder); });
+  LoadOptions options;
+  options.cache_directory = folder;
+  options.only_cached = true;
+  const auto nothing = refusal(OnnxModel::add({1}), options);
+  EXPECT_EQ(nothing->code(), ErrorCode::kBackend);
+  EXPECT_NE(nothing->message().find(folder), std::string::npos);
+  options.only_cached = false;
+  EXPECT_FALSE(load(OnnxModel::add({1}), options)->info().from_cache);
+  simulator.tell("build_abort 1");  // nothing is built from here on
+  for (const bool only : {false, true}) {
+    options.only_cached = only;
+    const auto model = load(OnnxModel::add({1}), options);
+    EXPECT_TRUE(model->info().from_cache);
+    EXPECT_EQ(run(*model, {1}, {1}), (Floats{2}));
+  }
+  // Another model, other options, another GPU: other engines.
+  options.only_cached = true;
+  EXPECT_TRUE(refusal(OnnxModel::add({1}, 2), options));
+  LoadOptions other = options;
+  other.properties = {{"WORKSPACE", "1048576"}};
+  EXPECT_TRUE(refusal(OnnxModel::add({1}), other));
+  other = options;
+  other.precision = "f32";
+  EXPECT_TRUE(refusal(OnnxModel::add({1}), other));
 }
 
 TEST_P(BuilderTest, StandardPluginsAreThereWhenAModelNeedsThem) {

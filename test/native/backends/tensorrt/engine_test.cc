@@ -245,7 +245,7 @@ TEST_P(EngineTest, OutputsWhoseSizeTheRunDecidesComeWithoutACopy) {
 TEST_P(EngineTest, WhatIsNoEngineOrNotOfThisTensorRtIsRefused) {
   open();
   for (const char* other : {"", "f", "\x08\x07onnx", "TFL3"}) {
-    EXPECT_EQ(error_of([&] { load_bytes(other); })->code(), ErrorCode::kUnsupported);
+    EXPECT_EQ(error_of([&] { load_bytes(other); })->code(), ErrorCode::kInvalidModel);
   }
   const auto damaged = error_of([&] { load_bytes("ftrt" + std::string(100, 'x')); });
   EXPECT_EQ(damaged->code(), ErrorCode::kInvalidModel);
@@ -355,10 +355,12 @@ TEST_P(EngineTest, ACancelledRunEndsWithoutAResultAndTheNextOneIsWell) {
   std::thread other([&] {
     while (!ended) request->cancel();  // from before it begins
   });
-  const auto error = error_of([&] { request->run(); });
+  // Which run the other thread comes to is the scheduler's to say.
+  std::optional<ErrorCode> code;
+  for (int i = 0; i < 10'000 && !code; ++i) code = test::code_of([&] { request->run(); });
   ended = true;
   other.join();
-  EXPECT_EQ(error->code(), ErrorCode::kAborted);
+  EXPECT_EQ(code, ErrorCode::kAborted);
   request->run();
   EXPECT_EQ(result(*request), (Floats{1, 1, 1, 1}));
 }
@@ -515,7 +517,7 @@ TEST_P(EngineTest, EverythingOnTheGpuIsFreed) {
 TEST_P(EngineTest, TheVersionIsTheLibrarys) {
   open();
   EXPECT_EQ(backend->version().substr(0, backend->version().find('.')), std::to_string(GetParam()));
-  EXPECT_EQ(backend->devices().at(0).capabilities.formats, (std::vector<std::string>{"engine"}));
+  EXPECT_EQ(backend->devices().at(0).capabilities.formats, (std::vector<std::string>{"engine", "onnx"}));
   EXPECT_EQ(error_of([&] { backend->open("1"); })->code(), ErrorCode::kUnavailable);
 }
 

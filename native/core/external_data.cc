@@ -1,4 +1,4 @@
-#include "backends/openvino/external_data.h"
+#include "core/external_data.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-namespace edge::openvino {
+namespace edge {
 namespace {
 
 // A model's bytes, from memory or by a small window onto its file: contents of gigabytes are never touched.
@@ -29,7 +29,7 @@ class ByteSource {
       const std::string reason = std::strerror(errno);
       if (file_ >= 0) ::close(file_);
       throw Error(ErrorCode::kPermission, "The model " + source.path + " cannot be read.",
-                  "Give this user the right to read the file.", "openvino", reason);
+                  "Give this user the right to read the file.", "", reason);
     }
     size_ = S_ISREG(status.st_mode) ? static_cast<uint64_t>(status.st_size) : 0;
     window_.resize(1 << 16);
@@ -105,12 +105,12 @@ class Scanner {
  public:
   Scanner(ByteSource& source, std::set<std::string>& locations) : source_(source), locations_(locations) {}
 
-  // False where the bytes are no message: OpenVINO refuses those itself.
+  // False where the bytes are no message: SDKs refuse those themselves.
   bool scan(Message message, uint64_t at, uint64_t end, int depth) {
     constexpr int kDeepest = 100;  // protobuf's own limit
     if (depth > kDeepest) {
       throw Error(ErrorCode::kInvalidModel, "The model nests its graphs too deeply.",
-                  "Export the model again, with flat graphs.", "openvino");
+                  "Export the model again, with flat graphs.");
     }
     int groups = 0;  // an old wire type: unknown fields may come in groups
     bool is_location = false;
@@ -190,8 +190,7 @@ std::string real_path(const std::string& path) {
 
 [[noreturn]] void refuse(const std::string& location, const std::string& why) {
   throw Error(ErrorCode::kInvalidModel, "The model keeps data in '" + location.substr(0, 200) + "', " + why + ".",
-              "Put the data's file itself into the model's folder, under the name that the model gives it.",
-              "openvino");
+              "Put the data's file itself into the model's folder, under the name that the model gives it.");
 }
 
 bool goes_up(const std::string& location) {
@@ -230,7 +229,7 @@ std::set<std::string> external_locations(const ModelSource& source) {
   return locations;
 }
 
-std::vector<std::string> external_files(const ModelSource& source) {
+std::vector<std::string> external_files(const ModelSource& source, const std::string& backend) try {
   const std::set<std::string> locations = external_locations(source);
   if (locations.empty()) return {};
   if (source.path.empty()) refuse(*locations.begin(), "but it was given in memory, where it has no folder");
@@ -239,6 +238,8 @@ std::vector<std::string> external_files(const ModelSource& source) {
   std::vector<std::string> files;
   for (const std::string& location : locations) files.push_back(checked(location, folder));
   return files;
+} catch (const Error& error) {
+  throw Error(error.code(), error.message(), error.remedy(), backend, error.cause());
 }
 
-}  // namespace edge::openvino
+}  // namespace edge

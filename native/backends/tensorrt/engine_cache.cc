@@ -1,0 +1,73 @@
+#include "backends/tensorrt/engine_cache.h"
+
+#include <string>
+#include <utility>
+
+#include "backends/tensorrt/build_options.h"
+#include "backends/tensorrt/builder.h"
+#include "core/artifact_cache.h"
+#include "core/error.h"
+#include "core/external_data.h"
+#include "core/sha256.h"
+
+namespace edge::tensorrt {
+namespace {
+
+constexpr const char* kArchitecture =
+#if defined(__aarch64__)
+    "arm64";
+#elif defined(__x86_64__)
+    "x64";
+#else
+    "other";
+#endif
+
+std::string sha256_of(Bytes bytes) {
+  Sha256 hash;
+  hash.add(bytes.data, bytes.size);
+  return hash.hex();
+}
+
+// Of all that decides what is built; empty where something of it cannot be read.
+std::string key_of(const Facts& facts, const std::vector<std::string>& files, const BuildOptions& build) {
+  Sha256 hash;
+  hash.add_text("engine 1");
+  for (const auto& [name, value] : facts) hash.add_text(name), hash.add_text(value);
+  for (const std::string& file : files) {
+    const std::string sum = sha256_of_file(file);
+    if (sum.empty()) return {};
+    hash.add_text(sum);
+  }
+  hash.add_text(build.text());
+  return hash.hex();
+}
+
+}  // namespace
+
+std::vector<uint8_t> engine_of(const Gpu& gpu, const Runtime& runtime, const ModelSource& source, Bytes onnx,
+                               const LoadOptions& options, const std::vector<std::string>& plugins, bool& from_cache) {
+  const BuildOptions build = read_build_options(options, runtime.api().version);
+  // Weights beside the model are what the builder reads, and code of plugins may be what it puts into the engine.
+  std::vector<std::string> files = external_files(source, "tensorrt");
+  files.insert(files.end(), plugins.begin(), plugins.end());
+  const auto make = [&] {
+    if (!options.only_cached) return build_engine(runtime, onnx, source.path, build);
+    throw Error(ErrorCode::kBackend,
+                "The engine was built, but it could not be kept in " + options.cache_directory + ".",
+                "The log says why. Make room there, or name another folder with `cache`.", "tensorrt");
+  };
+  const GpuFacts& facts = gpu.facts();
+  const Facts about = {{"model", sha256_of(onnx)},
+                       {"release", "TensorRT " + runtime.api().version.text()},
+                       {"device", facts.name},
+                       {"compute-capability", std::to_string(facts.major) + "." + std::to_string(facts.minor)},
+                       {"dla-core", std::to_string(runtime.dla_core())},
+                       {"architecture", kArchitecture},
+                       {"precision", options.precision.empty() ? "model" : options.precision}};
+  const std::string key = options.cache_directory.empty() ? std::string() : key_of(about, files, build);
+  from_cache = false;
+  if (key.empty()) return make();
+  return kept_bytes({options.cache_directory, "tensorrt"}, key, about, make, options.cancelled.get(), from_cache);
+}
+
+}  // namespace edge::tensorrt
