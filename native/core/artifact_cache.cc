@@ -159,30 +159,31 @@ class Scratch {
   bool made_ = false;
 };
 
-// `find` looks for the entry; where it returns false, `fill` gets a folder for a new one and returns whether it served.
+// What came of looking for an entry. `kRefused`: it is what was kept, and yet the SDK made nothing of it.
+enum class Found { kServed, kRefused, kNone };
+
+// `find` looks for the entry; where that did not serve, `fill` gets a folder for a new one and returns whether that
+// did.
 bool find_or_fill(const CachePlace& cache, const std::string& key, const Facts& facts,
-                  const std::function<bool(const Place&)>& find,
+                  const std::function<Found(const Place&)>& find,
                   const std::function<bool(const Place&, const std::string& folder)>& fill,
                   const std::atomic<bool>* cancelled) {
   Place place{cache, {}, key};
   if (!open_place(place)) return false;
-  if (find(place)) {
-    mark_used(place);
-    return true;
-  }
+  Found found = find(place);
   EntryLock lock;
-  if (!lock.take(place.folder + "/" + kLockPrefix + key, cancelled)) {
+  if (found != Found::kServed && !lock.take(place.folder + "/" + kLockPrefix + key, cancelled)) {
     place.warn(place.folder + " cannot be written to: " + std::strerror(errno) + ".");
     return false;
   }
-  // Somebody else may have made it meanwhile.
-  if (find(place)) {
+  if (found == Found::kNone) found = find(place);  // somebody else may have made it meanwhile
+  if (found == Found::kServed) {
     mark_used(place);
     return true;
   }
   struct stat status{};
   if (::lstat(place.entry().c_str(), &status) == 0) {
-    place.warn(place.entry() + " cannot be used; it is made anew.");
+    if (found == Found::kNone) place.warn(place.entry() + " is not what was kept there; it is made anew.");
     remove_tree(place.entry());
   }
   remove_abandoned(place);
@@ -207,7 +208,7 @@ std::vector<uint8_t> kept_bytes(const CachePlace& place, const std::string& key,
   // The very bytes that are checked are the ones that are used.
   const auto find = [&](const Place& at) {
     from_cache = is_sealed(at.entry(), at.name(), at.secret, kData, &bytes);
-    return from_cache;
+    return from_cache ? Found::kServed : Found::kNone;
   };
   const auto fill = [&](const Place& at, const std::string& folder) {
     bytes = make();
@@ -223,11 +224,9 @@ std::vector<uint8_t> kept_bytes(const CachePlace& place, const std::string& key,
 
 bool kept_folder(const CachePlace& place, const std::string& key, const Facts& facts, const FolderUse& use,
                  const FolderUse& fill, const std::atomic<bool>* cancelled) {
-  bool refused = false;  // whole, but the SDK made nothing of it: once is enough
   const auto find = [&](const Place& at) {
-    if (refused || !is_sealed(at.entry(), at.name(), at.secret)) return false;
-    refused = !use(at.entry());
-    return !refused;
+    if (!is_sealed(at.entry(), at.name(), at.secret)) return Found::kNone;
+    return use(at.entry()) ? Found::kServed : Found::kRefused;
   };
   return find_or_fill(
       place, key, facts, find, [&](const Place&, const std::string& folder) { return fill(folder); }, cancelled);

@@ -75,7 +75,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Runtime>& runtime,
     compile({});
   } else {
     compile_cached(cache_key(*runtime, device, info, source, reader.files(), options, properties),
-                   options.cache_directory, compile);
+                   options.cache_directory, options.cancelled.get(), compile);
   }
   const auto threads = report.properties.find("INFERENCE_NUM_THREADS");
   const bool one_thread = threads != report.properties.end() && threads->second == "1";

@@ -1,5 +1,6 @@
 /** OpenVINO: compiled models kept on disk: found again, and never trusted when damaged, foreign or cut off. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { events } from '../../../lib/index.js';
@@ -35,8 +36,13 @@ async function fromCache(options: LoadOptions = {}): Promise<boolean> {
   return model.info.fromCache;
 }
 
+/** Names of entries: what begins with a dot is the cache's own, such as its key. */
+function entryNames(): string[] {
+  return fs.existsSync(entries) ? fs.readdirSync(entries).filter((name) => !name.startsWith('.')) : [];
+}
+
 function entry(): string {
-  const [only, ...others] = fs.readdirSync(entries);
+  const [only, ...others] = entryNames();
   expect(others).toEqual([]);
   return path.join(entries, only!);
 }
@@ -44,7 +50,7 @@ function entry(): string {
 function blob(): string {
   return path.join(
     entry(),
-    fs.readdirSync(entry()).find((name) => name !== 'seal')!,
+    fs.readdirSync(entry()).find((name) => !['seal', 'facts'].includes(name))!,
   );
 }
 
@@ -75,7 +81,8 @@ it('cache: true finds the model again in another process, in the user’s folder
     );
     expect({ stdout, stderr }).toEqual({ stdout: expected, stderr: '' });
   }
-  expect(fs.readdirSync(path.join(home, 'edge-infer', 'openvino'))).toHaveLength(1);
+  entries = path.join(home, 'edge-infer', 'openvino');
+  expect(fs.readdirSync(entry())).toContain('seal');
 });
 
 it('keeps what it compiled where nobody else may look', async () => {
@@ -132,8 +139,14 @@ it('a model from the cache has its variables, profile and layers', async () => {
 
 it('several loads at once', async () => {
   await Promise.all(Array.from({ length: 4 }, () => fromCache()));
-  expect(fs.readdirSync(entries)).toHaveLength(1);
+  expect(entryNames()).toHaveLength(1);
   expect(await fromCache()).toBe(true);
+});
+
+it('says what an entry is, where no one else reads it', async () => {
+  await fromCache({ precision: 'f32' });
+  const facts = fs.readFileSync(path.join(entry(), 'facts'), 'utf8');
+  expect(facts).toMatch(/^model [0-9a-f]{64}\ndevice CPU\nname .+\nrelease 20.+\nprecision f32\nmade 20.+Z\n$/);
 });
 
 /** Damage, and what it is done to. */
@@ -163,7 +176,25 @@ const damages: [string, () => void][] = [
   ['others may enter the folder', () => fs.chmodSync(entry(), 0o755)],
   ['the seal is gone', () => fs.rmSync(path.join(entry(), 'seal'))],
   ['the seal is empty', () => fs.truncateSync(path.join(entry(), 'seal'), 0)],
-  ['the seal is nonsense', () => fs.writeFileSync(path.join(entry(), 'seal'), 'edge-infer cache 1\n0 0\n')],
+  ['the seal is nonsense', () => fs.writeFileSync(path.join(entry(), 'seal'), 'edge-infer cache 2\n0 0\n')],
+  [
+    'the seal is only checksums',
+    () => {
+      const bytes = fs.readFileSync(blob());
+      fs.writeFileSync(blob(), bytes.fill(0, bytes.length - 4));
+      const sums = ['facts', path.basename(blob())].sort().map((name) => {
+        const sum = createHash('sha256').update(fs.readFileSync(path.join(entry(), name)));
+        return `${sum.digest('hex')} ${name}\n`;
+      });
+      const key = path.basename(entry());
+      fs.writeFileSync(
+        path.join(entry(), 'seal'),
+        `edge-infer cache 2 openvino ${key}\n${sums.join('')}${'0'.repeat(64)}\n`,
+      );
+    },
+  ],
+  ['the facts differ', () => fs.appendFileSync(path.join(entry(), 'facts'), 'more facts\n')],
+  ['the key is another one', () => fs.writeFileSync(path.join(entries, '.key'), Buffer.alloc(32))],
   [
     'the entry is a file',
     () => {
@@ -231,7 +262,7 @@ it('a model that does not compile is refused as without a cache', async () => {
   await expect(loadIr(addIr(1, [1]), { cache, properties: { NO_SUCH_PROPERTY: 1 } })).rejects.toMatchObject({
     code: 'ERR_INVALID_ARGUMENT',
   });
-  expect(fs.existsSync(entries) ? fs.readdirSync(entries) : []).toEqual([]);
+  expect(entryNames()).toEqual([]);
 });
 
 const program = `
@@ -291,7 +322,7 @@ function canMount(): boolean {
       env: { ...process.env, EDGE_INFER_OPENVINO: library() },
     });
     expect({ status, signal, stdout }).toEqual({ status: 0, signal: null, stdout: `false 2\n${String(cached)} 2\n` });
-    expect(fs.existsSync(entries) ? fs.readdirSync(entries) : []).toHaveLength(cached ? 1 : 0);
+    expect(entryNames()).toHaveLength(cached ? 1 : 0);
   } finally {
     spawnSync('umount', [cache]);
   }

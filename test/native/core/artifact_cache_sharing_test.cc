@@ -196,6 +196,7 @@ TEST_F(ArtifactFolderTest, WhatIsOfNoUseIsMadeAnew) {
   };
   EXPECT_TRUE(use(refuse, other));
   EXPECT_EQ(shown, 1);
+  EXPECT_EQ(log_, "");
   EXPECT_EQ(names_in(entry()), (std::vector<std::string>{"3.blob", "facts", "seal"}));
 }
 

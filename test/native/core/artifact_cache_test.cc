@@ -91,7 +91,9 @@ void move_and_link(const std::string& entry, const std::string& path) {
 TEST_P(DamagedArtifactTest, IsMadeAnewAndKeptAgain) {
   EXPECT_FALSE(has());
   GetParam().inflict(entry());
+  EXPECT_EQ(log_, "");
   EXPECT_FALSE(has());
+  EXPECT_NE(log_.find("is made anew"), std::string::npos) << log_;
   EXPECT_TRUE(has());
   EXPECT_TRUE(is_tidy());
 }
