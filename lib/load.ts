@@ -1,7 +1,7 @@
 /** `loadModel`: from files and a list of devices to one loaded model. */
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import { userCacheDirectory } from './cache.js';
 import { parsePrecision, checkShape } from './dtypes.js';
 import { InferenceError } from './errors.js';
 import { resolveDevices, type Candidate } from './devices.js';
@@ -91,7 +91,7 @@ function cacheDirectory(cache: unknown): string {
   if (cache === undefined || cache === false) return '';
   if (typeof cache === 'string' && cache !== '') return path.resolve(cache);
   if (cache !== true) throw invalidOption('cache', 'true, false or a folder', cache);
-  return path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'edge-infer');
+  return userCacheDirectory();
 }
 
 /** The options that every attempt shares, checked before anything is opened. */

@@ -5,6 +5,7 @@ import { Args, UsageError } from './args.js';
 import { bench } from './bench.js';
 import { board } from './board.js';
 import { build } from './build.js';
+import { cache } from './cache.js';
 import { helpOf, usageOf, type Command } from './command.js';
 import { compare } from './compare.js';
 import { convert } from './convert.js';
@@ -16,7 +17,7 @@ import { run } from './run.js';
 import { runtimes } from './runtimes.js';
 import { Ui } from './ui.js';
 
-const commands: readonly Command[] = [devices, board, doctor, inspect, run, compare, convert, build, bench, runtimes];
+const commands: readonly Command[] = [devices, board, doctor, inspect, run, compare, convert, build, bench, cache, runtimes];
 const usage = 'edge-infer COMMAND [arguments] [options]';
 
 function generalHelp(): string {

@@ -9,7 +9,7 @@ const model = echoModel(folder, 'input x f32 2\noutput y = add x 1');
 const manifest = JSON.parse(fs.readFileSync(path.join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
   version: string;
 };
-const commands = ['devices', 'board', 'doctor', 'inspect', 'run', 'compare', 'convert', 'build', 'bench', 'runtimes'];
+const commands = ['devices', 'board', 'doctor', 'inspect', 'run', 'compare', 'convert', 'build', 'bench', 'cache', 'runtimes'];
 
 interface Failed {
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string };
@@ -77,6 +77,9 @@ describe('2: the command line is wrong', () => {
     [['bench', model, '--sync', '--concurrency', '2'], /--sync runs one at a time/, 'edge-infer bench MODEL'],
     [['bench', model, '--sync', '--rate', '30'], /--sync would hold up/, 'edge-infer bench MODEL'],
     [['bench', model, '--warmup', 'long'], /--warmup to be runs/, 'edge-infer bench MODEL'],
+    [['cache'], /Missing argument list\|verify\|clear/, 'edge-infer cache'],
+    [['cache', 'shrink'], /Expected list, verify or clear, got 'shrink'/, 'edge-infer cache'],
+    [['cache', 'list', '--backend', 'openvino'], /--backend is for clear only/, 'edge-infer cache'],
     [['runtimes'], /Missing argument install\|list\|verify/, 'edge-infer runtimes'],
     [['runtimes', 'remove'], /Expected install, list or verify/, 'edge-infer runtimes'],
     [['runtimes', 'list', 'openvino'], /Unexpected argument/, 'edge-infer runtimes'],
