@@ -174,9 +174,12 @@ TEST_F(ArtifactFolderTest, ShowsWhatWasWrittenIntoIt) {
     EXPECT_EQ(folder, entry());
     return contents_of(folder + "/1.blob") == "one" && contents_of(folder + "/2.blob") == "two";
   };
+  const mode_t before = umask(0);  // whatever an SDK's files may be
   EXPECT_TRUE(use(never, fill));
+  umask(before);
   EXPECT_TRUE(use(found, never));
   EXPECT_EQ(names_in(entry()), (std::vector<std::string>{"1.blob", "2.blob", "facts", "seal"}));
+  for (const std::string& name : names_in(entry())) EXPECT_EQ(mode_of(entry() + "/" + name), 0600u) << name;
   put(entry() + "/2.blob", "owt");
   EXPECT_TRUE(use(never, fill));
   EXPECT_TRUE(use(found, never));
