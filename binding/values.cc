@@ -173,12 +173,17 @@ Napi::Value to_js(Napi::Env env, const SegmentStatus& s) {
 }
 
 Napi::Value to_js(Napi::Env env, const RunTimes& times) {
-  Napi::Array array = Napi::Array::New(env, 4);
+  Napi::Array array = Napi::Array::New(env, times.stages ? 7 : 4);
   const auto ms = [](int64_t from, int64_t to) { return static_cast<double>(to - from) / kNsPerMs; };
   array.Set(0u, ms(times.submitted, times.started));
   array.Set(1u, ms(times.started, times.ended));
   array.Set(2u, ms(times.ended, times.told));
   array.Set(3u, ms(times.submitted, times.told));
+  if (times.stages) {
+    array.Set(4u, ms(0, times.stages->h2d));
+    array.Set(5u, ms(0, times.stages->compute));
+    array.Set(6u, ms(0, times.stages->d2h));
+  }
   return array;
 }
 

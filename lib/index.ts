@@ -50,6 +50,7 @@ export type {
   DeviceEvent,
   DeviceInfo,
   DeviceStatus,
+  DeviceTimings,
   Dispatch,
   DroppedFrame,
   Dtype,

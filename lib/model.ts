@@ -1,7 +1,16 @@
 /** A loaded model: runs, requests, streams, statistics, disposal. */
 import { checkInput, viewOf, elementCount } from './dtypes.js';
 import { InferenceError, fromNative } from './errors.js';
-import { answerNow, call, expectAnswer, forget, guarded, type NativeModel, type NativeRunResult } from './native.js';
+import {
+  answerNow,
+  call,
+  expectAnswer,
+  forget,
+  guarded,
+  timingsFrom,
+  type NativeModel,
+  type NativeRunResult,
+} from './native.js';
 import { abortReason, deadlineOption, invalidOption, signalOption } from './options.js';
 import { InferenceRequest, orderShapes } from './request.js';
 import { asyncDisposeSymbol } from './symbols.js';
@@ -129,7 +138,8 @@ export class Model {
 
   /**
    * What runs where and in which precision, layer by layer; empty where the SDK does not tell. OpenVINO tells it of models
-   * loaded with `profile: true`, by a run of zeros in a request of its own.
+   * loaded with `profile: true`, by a run of zeros in a request of its own; TensorRT tells no precision
+   * where shapes are open, and of an engine that was built elsewhere without detailed profiling verbosity only names.
    */
   async layers(): Promise<LayerInfo[]> {
     if (this.#disposal !== null) throw disposedModel();
@@ -218,8 +228,7 @@ export class Model {
       if (output === undefined) return;
       outputs[name] = { data: viewOf(dtype, output.data, elementCount(output.shape)), shape: output.shape, dtype };
     });
-    const [queued, compute, callback, total] = result.timings;
-    timingsByOutputs.set(outputs, { queued, compute, callback, total });
+    timingsByOutputs.set(outputs, timingsFrom(result.timings));
     return outputs;
   }
 

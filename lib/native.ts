@@ -12,6 +12,7 @@ import type {
   LogEvent,
   Quantization,
   TensorData,
+  Timings,
 } from './types.js';
 
 /** A tensor of a request as native code describes it; `buffer` is null while its shape is unknown. */
@@ -27,6 +28,17 @@ export interface NativeSpec {
   readonly quantization?: Quantization;
 }
 
+/** queued, compute, callback, total, in milliseconds; where the device tells its stages, also its h2d, compute, d2h. */
+export type NativeTimings =
+  readonly [number, number, number, number] | readonly [number, number, number, number, number, number, number];
+
+export function timingsFrom(native: NativeTimings): Timings {
+  const [queued, compute, callback, total] = native;
+  if (native.length === 4) return { queued, compute, callback, total };
+  const [, , , , h2d, onDevice, d2h] = native;
+  return { queued, compute, callback, total, device: { h2d, compute: onDevice, d2h } };
+}
+
 /** One inference slot. Every method is called on the JS thread; only `run` and `cancel` concern a lane. */
 export interface NativeRequest {
   inputs(): NativePort[];
@@ -38,8 +50,8 @@ export interface NativeRequest {
   busy(): boolean;
   /** Ends the wait for the run with this token, if it is still the one: it is never started, or cancelled. */
   cancel(token: number): void;
-  /** queued, compute, callback, total of the last run, in milliseconds. */
-  timings(): [number, number, number, number];
+  /** Of the last run. */
+  timings(): NativeTimings;
   /** Only where external buffers are forbidden: moves one port's bytes between a JS array and native memory. */
   copyIn(index: number, data: ArrayBuffer): void;
   copyOut(index: number, data: ArrayBuffer): void;
@@ -56,7 +68,7 @@ export interface NativeOutput {
 
 export interface NativeRunResult {
   readonly outputs: NativeOutput[];
-  readonly timings: [number, number, number, number];
+  readonly timings: NativeTimings;
 }
 
 export interface NativeHistogram {

@@ -1,7 +1,7 @@
 /** One inference slot in the caller's hand: its buffers are native memory, read and written in place. */
 import { acceptsShape, checkShape, elementCount, emptyView, shapeText, viewOf } from './dtypes.js';
 import { InferenceError, fromNative } from './errors.js';
-import { expectAnswer, forget, guarded, type NativePort, type NativeRequest } from './native.js';
+import { expectAnswer, forget, guarded, timingsFrom, type NativePort, type NativeRequest } from './native.js';
 import { disposeSymbol } from './symbols.js';
 import { abortReason, deadlineOption, invalidOption, signalOption } from './options.js';
 import type { Model } from './model.js';
@@ -163,8 +163,7 @@ export class InferenceRequest {
 
   /** Where the time of the last run went. */
   get timings(): Timings {
-    const [queued, compute, callback, total] = this.#native.timings();
-    return { queued, compute, callback, total };
+    return timingsFrom(this.#native.timings());
   }
 
   /** Binds other input shapes; those not named stay. The views of the inputs are new ones afterwards. */

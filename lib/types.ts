@@ -194,7 +194,10 @@ export interface LoadOptions {
    * `ERR_UNSUPPORTED`.
    */
   readonly signature?: string;
-  /** Measures every layer, for `request.profile()` and `model.layers()`. Costs time in each run. */
+  /**
+   * Measures every layer, for `request.profile()` and `model.layers()`, and on TensorRT the stages of a run
+   * (`timings.device`). Costs time in each run; TensorRT's are then not recorded as CUDA graphs.
+   */
   readonly profile?: boolean;
   /**
    * Keeps compiled models between processes: `true` in the user's cache folder (`$XDG_CACHE_HOME/edge-infer`), or in a
@@ -253,6 +256,18 @@ export interface Timings {
   readonly callback: number;
   /** From the call until JavaScript heard of the end. */
   readonly total: number;
+  /** What `compute` went into on the device, of models loaded with `profile: true`, where the device tells: TensorRT. */
+  readonly device?: DeviceTimings;
+}
+
+/** The stages of one run on a device with memory of its own, in milliseconds, by the device's clock. */
+export interface DeviceTimings {
+  /** Moving the inputs from the host's memory to the device's. */
+  readonly h2d: number;
+  /** Computing; measuring every layer makes it longer than it is without `profile`. */
+  readonly compute: number;
+  /** Moving the outputs back. */
+  readonly d2h: number;
 }
 
 export interface Capabilities {

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,6 +97,20 @@ struct LayerTime {
   int64_t ns = 0;
 };
 
+// Where the time of a run went on a device with memory of its own, by the device's clock; nanoseconds.
+struct StageTimes {
+  int64_t h2d = 0;      // inputs from the host's memory
+  int64_t compute = 0;  // on the device
+  int64_t d2h = 0;      // outputs back to it
+
+  StageTimes& operator+=(const StageTimes& other) {
+    h2d += other.h2d;
+    compute += other.compute;
+    d2h += other.d2h;
+    return *this;
+  }
+};
+
 // One input or output of a request.
 struct BoundTensor {
   Shape shape;                     // concrete once known
@@ -129,6 +144,8 @@ class Request {
   virtual void reset_state() {}
   // Of the last run, where LoadOptions::profile was set.
   virtual std::vector<LayerTime> profile() { return {}; }
+  // Of the last run, where LoadOptions::profile was set and the device tells.
+  virtual std::optional<StageTimes> stage_times() const { return std::nullopt; }
   // Bytes that the CPU had to copy during the last run because the SDK could not use the buffers in place.
   virtual size_t bytes_copied() const { return 0; }
   // Bytes that the hardware moved between the host's memory and the device's during the last run.

@@ -71,6 +71,7 @@ void GroupRequest::run() {
     }
   } ended{this};
   bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
+  stage_times_.reset();
   try_members(true, &GroupRequest::run_on);
 }
 
@@ -197,6 +198,7 @@ void GroupRequest::take_outputs(const GroupModel::Use& use) {
   bytes_copied_ += request.bytes_copied();
   bytes_transferred_ += request.bytes_transferred();
   graph_runs_ += request.graph_runs();
+  stage_times_ = request.stage_times();
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const BoundTensor& from = request.outputs()[model_->output_order(use)[i]];
     BoundTensor& to = outputs_[i];

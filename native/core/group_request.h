@@ -26,6 +26,7 @@ class GroupRequest final : public Request {
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
   size_t graph_runs() const override { return graph_runs_; }
+  std::optional<StageTimes> stage_times() const override { return stage_times_; }
 
  private:
   // What this request has on one member.
@@ -52,6 +53,7 @@ class GroupRequest final : public Request {
   std::vector<BoundTensor> inputs_, outputs_;
   std::optional<GroupModel::Use> last_;  // that ran
   size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
+  std::optional<StageTimes> stage_times_;
 
   mutable std::mutex mutex_;  // guards the next three, for cancel()
   bool running_ = false, cancelled_ = false;

@@ -146,6 +146,7 @@ void PipelineRequest::run() {
     }
   } ended{this};
   bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
+  stage_times_.reset();
   for (size_t s = 0; s < model_->size(); ++s) {
     try {
       give_inputs(s);
@@ -207,6 +208,7 @@ void PipelineRequest::run_segment(size_t index) {
   bytes_copied_ += request->bytes_copied();
   bytes_transferred_ += request->bytes_transferred();
   graph_runs_ += request->graph_runs();
+  if (const auto stages = request->stage_times()) stage_times_ = stage_times_.value_or(StageTimes()) += *stages;
   if (error) throw *error;
 }
 

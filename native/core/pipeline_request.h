@@ -26,6 +26,7 @@ class PipelineRequest final : public Request {
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
   size_t graph_runs() const override { return graph_runs_; }
+  std::optional<StageTimes> stage_times() const override { return stage_times_; }
 
  private:
   struct Segment {
@@ -56,6 +57,7 @@ class PipelineRequest final : public Request {
   Slots slots_;
   std::vector<BoundTensor> outputs_;
   size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
+  std::optional<StageTimes> stage_times_;  // of all segments that tell
 
   std::mutex mutex_;  // guards the rest, for cancel()
   bool running_ = false, cancelled_ = false;

@@ -305,7 +305,7 @@ void Session::run_here(Lock& lock, const std::shared_ptr<Slot>& slot, bool inlin
   const int64_t ended = now_ns();
   add_counts_of(*slot->request_);
   lock.lock();
-  slot->times_ = {started, started, ended, ended};
+  slot->times_ = {started, started, ended, ended, error ? std::nullopt : slot->request_->stage_times()};
   if (error) {
     ++stats_.failed;
   } else {
@@ -578,7 +578,11 @@ void Session::finish(const std::shared_ptr<Slot>& slot, std::optional<Error> err
   RunEnd end;
   std::shared_ptr<Sink> sink;
   Job job;  // dies last, outside the lock: it may hold the session's last reference
-  if (started != 0 && slot->request_) add_counts_of(*slot->request_);
+  std::optional<StageTimes> stages;
+  if (started != 0 && slot->request_) {
+    add_counts_of(*slot->request_);
+    if (!error) stages = slot->request_->stage_times();
+  }
   {
     Lock lock(mutex_);
     job = std::move(slot->job_);
@@ -587,7 +591,7 @@ void Session::finish(const std::shared_ptr<Slot>& slot, std::optional<Error> err
       sink = job.sink;
       end.token = job.token;
       end.session = job.session;
-      end.times = {job.submitted, started, ended, 0};
+      end.times = {job.submitted, started, ended, 0, stages};
       slot->times_ = end.times;
       if (!error) {
         ++stats_.completed;

@@ -39,6 +39,7 @@ struct SessionOptions {
 // Monotonic nanoseconds (now_ns); `told` is when JavaScript heard of the end.
 struct RunTimes {
   int64_t submitted = 0, started = 0, ended = 0, told = 0;
+  std::optional<StageTimes> stages = std::nullopt;  // of models that are profiled, where the device tells
 };
 
 // A pooled request whose outputs wait to be copied out; goes back to the pool when this dies.

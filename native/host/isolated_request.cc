@@ -34,6 +34,7 @@ class IsolatedRequest final : public Request {
   void release() { ask(Writer(Kind::kRelease), process_.options().first_timeout_ms); }
   size_t bytes_transferred() const override { return bytes_transferred_; }
   size_t graph_runs() const override { return graph_runs_; }
+  std::optional<StageTimes> stage_times() const override { return stage_times_; }
 
  private:
   using Buffers = std::vector<std::shared_ptr<SharedBuffer>>;
@@ -61,6 +62,7 @@ class IsolatedRequest final : public Request {
   Buffers again_;          // to be given out once more, after a restart
   size_t next_again_ = 0;
   size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;
+  std::optional<StageTimes> stage_times_;
 };
 
 void IsolatedRequest::connect() {
@@ -238,6 +240,7 @@ void IsolatedRequest::run_once() {
   bytes_copied_ = static_cast<size_t>(answer.get<uint64_t>());
   bytes_transferred_ = static_cast<size_t>(answer.get<uint64_t>());
   graph_runs_ = static_cast<size_t>(answer.get<uint64_t>());
+  stage_times_ = read_stage_times(answer);
   if (answer.flag()) {
     outputs_ = read_bound(answer, *parts_.outputs);
     keep_only_used();
@@ -247,6 +250,7 @@ void IsolatedRequest::run_once() {
 void IsolatedRequest::run() {
   cancelled_ = false;
   bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
+  stage_times_.reset();
   const HostOptions& options = process_.options();
   const int64_t limit = now_ns() + options.first_timeout_ms * kNsPerMs;
   const auto give_up = [&] { return cancelled_ || now_ns() > limit; };

@@ -184,6 +184,19 @@ std::vector<LayerTime> read_layer_times(Reader& from) {
   });
 }
 
+void write(Writer& to, const std::optional<StageTimes>& times) {
+  to.put(static_cast<uint8_t>(times.has_value()));
+  if (!times) return;
+  for (const int64_t ns : {times->h2d, times->compute, times->d2h}) to.put(ns);
+}
+
+std::optional<StageTimes> read_stage_times(Reader& from) {
+  if (!from.flag()) return std::nullopt;
+  StageTimes times;
+  for (int64_t* ns : {&times.h2d, &times.compute, &times.d2h}) *ns = from.get<int64_t>();
+  return times;
+}
+
 void write(Writer& to, const std::vector<Shape>& shapes) {
   to.list(shapes, [&](const Shape& shape) { write_shape(to, shape); });
 }

@@ -110,6 +110,8 @@ void write(Writer& to, const std::vector<LayerInfo>& layers);
 std::vector<LayerInfo> read_layers(Reader& from);
 void write(Writer& to, const std::vector<LayerTime>& times);
 std::vector<LayerTime> read_layer_times(Reader& from);
+void write(Writer& to, const std::optional<StageTimes>& times);
+std::optional<StageTimes> read_stage_times(Reader& from);
 void write(Writer& to, const std::vector<Shape>& shapes);
 std::vector<Shape> read_shapes(Reader& from);
 // All but the allocator and what concerns the caller's waiting, which do not cross.

@@ -242,6 +242,7 @@ void serve_request(const Channel& channel, Message message) {
           reply.put(static_cast<uint64_t>(request->bytes_copied()));
           reply.put(static_cast<uint64_t>(request->bytes_transferred()));
           reply.put(static_cast<uint64_t>(request->graph_runs()));
+          write(reply, request->stage_times());
           reply.put(static_cast<uint8_t>(changed));
           if (changed) write_bound(reply, outputs);
           break;

@@ -82,6 +82,7 @@ class BackwardsModel final : public Model, public std::enable_shared_from_this<B
     const std::vector<BoundTensor>& inputs() const override { return in; }
     const std::vector<BoundTensor>& outputs() const override { return out; }
     size_t bytes_transferred() const override { return 5; }
+    std::optional<StageTimes> stage_times() const override { return StageTimes{1, 2, 3}; }
     void run() override {
       // Back to front, and in two steps: with one buffer for both it would show.
       auto* to = static_cast<float*>(out[0].buffer->data());
@@ -133,6 +134,9 @@ TEST_F(PipelineTest, WhoAsksForItsBuffersInAnotherOrderIsCopiedTo) {
   }
   EXPECT_EQ(running.session->statistics().bytes_copied, 2 * 16u);
   EXPECT_EQ(running.session->statistics().bytes_transferred, 2 * 5u);  // what the segments' devices moved
+  const auto stages = running.session->times(slot).stages;             // of the only segment that tells
+  ASSERT_TRUE(stages);
+  EXPECT_EQ((std::vector<int64_t>{stages->h2d, stages->compute, stages->d2h}), (std::vector<int64_t>{1, 2, 3}));
 }
 
 TEST_F(PipelineTest, OneFrameASegmentAtATimeAndAllSegmentsAtOnce) {

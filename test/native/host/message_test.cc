@@ -44,6 +44,8 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   write(writer, model);
   write(writer, std::vector<LayerInfo>{{"n", "t", "d", "p", "k"}});
   write(writer, std::vector<LayerTime>{{"n", "t", "k", 5}});
+  write(writer, std::optional<StageTimes>({6, 7, 8}));
+  write(writer, std::optional<StageTimes>());
   write(writer, std::vector<Shape>{{}, {1, 2}});
   LoadOptions options;
   options.precision = "f32";
@@ -86,6 +88,10 @@ TEST(MessageTest, EverythingComesBackAsItWas) {
   const auto layers = read_layers(reader);
   EXPECT_EQ(layers[0].precision + layers[0].kernel, "pk");
   EXPECT_EQ(read_layer_times(reader)[0].ns, 5);
+  const auto stages = read_stage_times(reader);
+  ASSERT_TRUE(stages);
+  EXPECT_EQ((std::vector<int64_t>{stages->h2d, stages->compute, stages->d2h}), (std::vector<int64_t>{6, 7, 8}));
+  EXPECT_FALSE(read_stage_times(reader));
   EXPECT_EQ(read_shapes(reader), (std::vector<Shape>{{}, {1, 2}}));
   const LoadOptions read_options = read_load_options(reader);
   EXPECT_EQ(read_options.precision, "f32");
