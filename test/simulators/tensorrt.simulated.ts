@@ -2,7 +2,7 @@
  * TensorRT on a simulated driver and library (`npm run test:tensorrt`): the conformance suite in-process and isolated, and
  * the ways in which a GPU fails. See test/simulators/cuda/README.md and test/simulators/nvinfer/README.md.
  */
-import { InferenceError, listBackends, loadModel, type Model } from '../../lib/index.js';
+import { InferenceError, listBackends, loadModel, timingsOf, type Model } from '../../lib/index.js';
 import type { Dtype, LoadOptions, ModelSource } from '../../lib/types.js';
 import { conformance, type ConformanceBackend, type Loadable } from '../backends/conformance.js';
 import { runProgram } from '../support/child.js';
@@ -142,6 +142,46 @@ describe('what is there', () => {
       EDGE_INFER_CUDA_SIMULATOR: none.slice(0, -'/control'.length),
     });
     expect([code, stdout]).toEqual([0, 'false ERR_UNAVAILABLE The CUDA driver is there, but it sees no GPU.\n']);
+  });
+});
+
+describe('what is measured', () => {
+  const detailed = (): Uint8Array => plusOne('verbosity detailed', 'duration_us 2000');
+  const twice = ['tensorrt:0', 'tensorrt:gpu-00112233-4455-6677-8899-aabbccddee00'];
+  const layer = { name: 'y', type: 'ElementWise', kernel: 'simulated_ElementWise' };
+
+  it.each([
+    ['in-process', { isolate: false }],
+    ['isolated', { isolate: patient }],
+    ['in a group', { isolate: false, device: twice, failover: true }],
+  ] as const)('every layer and the stages of a run, %s', async (_, options) => {
+    const model = await load(detailed(), { ...options, profile: true });
+    expect(await model.layers()).toEqual([{ ...layer, device: 'tensorrt:0', precision: 'f32' }]);
+    expect(model.info.properties).toMatchObject({ CUDA_GRAPH: 'NO' });
+    const request = model.createRequest();
+    expect(request.timings).not.toHaveProperty('device');
+    for (const run of [() => request.run(), () => request.runSync()]) {
+      await run();
+      expect(request.profile()).toMatchObject([layer]);
+      const { device, compute } = request.timings;
+      // Of what the simulated GPU needs: 2 ms for the layer and some µs for each copy.
+      expect(request.profile()[0]!.ms).toBeGreaterThanOrEqual(2);
+      expect(device!.compute).toBeGreaterThanOrEqual(2);
+      expect(device!.h2d).toBeGreaterThan(0);
+      expect(device!.d2h).toBeGreaterThan(0);
+      expect(compute).toBeGreaterThanOrEqual(2);
+    }
+    expect(timingsOf(await model.run({ x })).device!.compute).toBeGreaterThanOrEqual(2);
+  });
+
+  it('nothing without being asked; layers are told all the same, as far as the engine was built to', async () => {
+    const model = await load(plusOne());
+    const request = model.createRequest();
+    await request.run();
+    expect(request.timings).not.toHaveProperty('device');
+    expect(request.profile()).toEqual([]);
+    const unknown = { type: '', precision: '', kernel: '' };
+    expect(await model.layers()).toEqual([{ ...unknown, name: 'y', device: 'tensorrt:0' }]);
   });
 });
 

@@ -77,6 +77,7 @@ constexpr unsigned kEventBlockingSync = 1, kEventDisableTiming = 2;
   F(event_create, cuEventCreate, (CuEvent * *event, unsigned flags))                                       \
   F(event_record, cuEventRecord, (CuEvent * event, CuStream * stream))                                     \
   F(event_synchronize, cuEventSynchronize, (CuEvent * event))                                              \
+  F(event_elapsed, cuEventElapsedTime, (float* ms, CuEvent* begin, CuEvent* end))                          \
   F(event_destroy, cuEventDestroy_v2, (CuEvent * event))
 
 struct CudaApi {

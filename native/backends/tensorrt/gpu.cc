@@ -86,11 +86,17 @@ Stream make_stream(const std::shared_ptr<const Gpu>& gpu) {
   return {gpu, stream};
 }
 
-Event make_event(const std::shared_ptr<const Gpu>& gpu) {
+static Event make_event_with(const std::shared_ptr<const Gpu>& gpu, unsigned flags) {
   CuEvent* event = nullptr;
-  gpu->check(gpu->api().event_create(&event, kEventBlockingSync | kEventDisableTiming), "make an event");
+  gpu->check(gpu->api().event_create(&event, flags), "make an event");
   return {gpu, event};
 }
+
+Event make_event(const std::shared_ptr<const Gpu>& gpu) {
+  return make_event_with(gpu, kEventBlockingSync | kEventDisableTiming);
+}
+
+Event make_time_mark(const std::shared_ptr<const Gpu>& gpu) { return make_event_with(gpu, 0); }
 
 DeviceMemory make_device_memory(const std::shared_ptr<const Gpu>& gpu, size_t size) {
   CuAddress address = 0;

@@ -112,6 +112,8 @@ using Registration = Held<void*, &CudaApi::host_unregister>;
 Stream make_stream(const std::shared_ptr<const Gpu>& gpu);
 // The waiting thread sleeps, and nothing is timed.
 Event make_event(const std::shared_ptr<const Gpu>& gpu);
+// Says when the GPU came to it. Nobody waits for it.
+Event make_time_mark(const std::shared_ptr<const Gpu>& gpu);
 // `size` 0 is valid too.
 DeviceMemory make_device_memory(const std::shared_ptr<const Gpu>& gpu, size_t size);
 // Empty where the driver does not take this memory: it can be copied from and to all the same, by way of the driver's.

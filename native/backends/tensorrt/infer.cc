@@ -15,11 +15,6 @@ thread_local Words* current_words = nullptr;
 
 enum Severity : int { kInternalError, kErrorLine, kWarningLine, kInfoLine, kVerboseLine };  // ILogger::Severity
 
-struct InterfaceInfo {  // of IVersionedInterface
-  const char* kind;
-  int32_t major, minor;
-};
-
 }  // namespace
 
 constexpr LogLevel kLevels[] = {LogLevel::kError, LogLevel::kError, LogLevel::kWarning, LogLevel::kDebug};
@@ -209,6 +204,21 @@ Object Engine::create_context() const {
   return Object(runtime_->api().version.major < 10 ? call<void*>(worker, slot) : call<void*>(worker, slot, kStatic));
 }
 
+std::vector<std::string> Engine::layer_texts() const {
+  constexpr int32_t kJson = 1;  // LayerInformationFormat
+  void* const worker = worker_of(object_.get());
+  const Slots& slots = runtime_->slots();
+  const Object inspector(call<void*>(worker, slots.create_inspector));
+  if (!inspector) return {};
+  std::vector<std::string> texts(static_cast<size_t>(std::max(0, call<int32_t>(worker, slots.layer_count))));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto* const text =
+        call<const char*>(worker_of(inspector.get()), slots.layer_information, static_cast<int32_t>(i), kJson);
+    if (text != nullptr) texts[i] = text;  // its own until the next call
+  }
+  return texts;
+}
+
 // ---------------------------------------------------------------------------------------------------------- context
 
 std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink) {
@@ -249,6 +259,15 @@ bool ExecutionContext::set_allocator(const std::string& name, void* allocator) {
 
 bool ExecutionContext::enqueue(CuStream* stream) {
   return call<bool>(worker_of(object_.get()), runtime_.slots().enqueue, stream);
+}
+
+void ExecutionContext::set_profiler(void* profiler) {
+  call<void>(worker_of(object_.get()), runtime_.slots().set_profiler, profiler);
+  call<void>(worker_of(object_.get()), runtime_.slots().set_emits_profile, false);
+}
+
+bool ExecutionContext::report_profile() {
+  return call<bool>(worker_of(object_.get()), runtime_.slots().report_profile);
 }
 
 }  // namespace edge::tensorrt

@@ -37,6 +37,12 @@ class Words {
 // What TensorRT is given to say it to: an ILogger of this major version, which lives as long as the process.
 void* logger_of(int major);
 
+// What the objects that TensorRT calls, and that have versions, say they are.
+struct InterfaceInfo {
+  const char* kind;
+  int32_t major, minor;
+};
+
 // An object of TensorRT's: deleted by its own virtual destructor.
 struct DeleteObject {
   void operator()(void* object) const noexcept;
@@ -85,6 +91,8 @@ class Engine {
   Shape profile_shape(const std::string& name, int profile, Bound bound) const;
   // Null where TensorRT makes none: Words has the reason.
   Object create_context() const;
+  // What its inspector says of each layer, in JSON. Empty where it says nothing.
+  std::vector<std::string> layer_texts() const;
   // Before the GPU's context stops being current.
   void reset() { object_.reset(); }
 
@@ -120,6 +128,10 @@ class ExecutionContext {
   bool set_address(const std::string& name, CuAddress address);
   bool set_allocator(const std::string& name, void* allocator);
   bool enqueue(CuStream* stream);
+  // An IProfiler, which is told the times of the layers by report_profile() alone: enqueue() does not wait for them.
+  void set_profiler(void* profiler);
+  // Of the last run, which has ended; its stream is still there.
+  bool report_profile();
 
  private:
   const Runtime& runtime_;

@@ -9,6 +9,7 @@
 
 #include "backends/tensorrt/build_options.h"
 #include "backends/tensorrt/engine_cache.h"
+#include "backends/tensorrt/inspector.h"
 #include "backends/tensorrt/plugins.h"
 #include "backends/tensorrt/request.h"
 
@@ -63,10 +64,6 @@ Properties read_options(const LoadOptions& options, bool built) {
     }
     properties.graphs = value == "YES";
   }
-  if (options.profile) {
-    throw Error(ErrorCode::kUnsupported, "The layers of an engine cannot be measured yet.", "Leave `profile` out.",
-                "tensorrt");
-  }
   return properties;
 }
 
@@ -119,6 +116,10 @@ TensorSpec spec_of(const Engine& engine, const std::string& name) {
   return spec;
 }
 
+std::vector<LayerInfo> layers_of(const Loaded& loaded, const std::string& device) {
+  return inspect(loaded.engine, device, std::to_string(loaded.gpu->facts().ordinal));
+}
+
 class TensorRtModel final : public Model, public std::enable_shared_from_this<TensorRtModel> {
  public:
   TensorRtModel(std::shared_ptr<const Loaded> loaded, ModelInfo info, std::unique_ptr<ExecutionContext> first)
@@ -135,6 +136,10 @@ class TensorRtModel final : public Model, public std::enable_shared_from_this<Te
   const std::vector<TensorSpec>& inputs() const override { return loaded_->inputs; }
   const std::vector<TensorSpec>& outputs() const override { return loaded_->outputs; }
   const ModelInfo& info() const override { return info_; }
+  std::vector<LayerInfo> layers() override {
+    const Gpu::Current current(*loaded_->gpu);
+    return layers_of(*loaded_, info_.devices.at(0));
+  }
 
   std::unique_ptr<Request> create_request() override {
     std::unique_ptr<ExecutionContext> context;
@@ -223,8 +228,10 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   }
   auto context = loaded->make_context();
   fix_shapes(*loaded, options, *context);
-  // With open shapes every new one would be recorded anew.
-  loaded->graphs = properties.graphs.value_or(!loaded->dynamic);
+  // With open shapes every new one would be recorded anew; what is measured is not recorded at all.
+  loaded->graphs = !options.profile && properties.graphs.value_or(!loaded->dynamic);
+  loaded->profiled = options.profile;
+  if (options.profile) loaded->layers = layers_of(*loaded, device.id);
   ModelInfo info;
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
   info.precision = built ? "engine" : options.precision.empty() ? "model" : options.precision;

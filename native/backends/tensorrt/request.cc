@@ -139,6 +139,11 @@ TensorRtRequest::TensorRtRequest(std::shared_ptr<const Loaded> model, std::share
   stream_ = make_stream(model_->gpu);
   done_ = make_event(model_->gpu);
   if (!context_) context_ = model_->make_context();
+  if (model_->profiled) {
+    profiler_ = std::make_unique<Profiler>(model_->engine.runtime().api().version.major);
+    context_->set_profiler(profiler_->interface());
+    clock_ = std::make_unique<StageClock>(model_->gpu);
+  }
   outputs_.resize(model_->outputs.size());
   output_places_.resize(model_->outputs.size());
 }
@@ -292,12 +297,14 @@ void TensorRtRequest::want_graph() {
 // Everything of one run goes into the stream; nothing here waits for the GPU, but where TensorRT itself does.
 void TensorRtRequest::submit() {
   const CudaApi& api = gpu_.api();
+  mark(StageClock::kBegin);
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const BoundTensor& input = inputs_[i];
     if (input.bytes == 0) continue;
     gpu_.check(api.copy_to_device(input_places_[i].address, input.buffer->data(), input.bytes, stream_.get()),
                "copy the inputs");
   }
+  mark(StageClock::kInputsThere);
   const Words words;
   if (!context_->enqueue(stream_.get())) {
     for (const Place& place : output_places_) {
@@ -306,6 +313,7 @@ void TensorRtRequest::submit() {
     throw Error(ErrorCode::kBackend, "TensorRT failed to run the engine.",
                 "Look at the cause: most often the shapes or the values of the inputs.", "tensorrt", words.text());
   }
+  mark(StageClock::kComputed);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if (output_places_[i].late) fetch_late(i);
     const BoundTensor& output = outputs_[i];
@@ -315,6 +323,11 @@ void TensorRtRequest::submit() {
                                 stream_.get()),
                "copy the outputs");
   }
+  mark(StageClock::kEnd);
+}
+
+void TensorRtRequest::mark(StageClock::Border border) const {
+  if (clock_) clock_->mark(border, stream_.get());
 }
 
 // The shape is known by now; the values may still be on their way.
@@ -358,6 +371,8 @@ void TensorRtRequest::record() {
 void TensorRtRequest::run() {
   cancelled_ = false;
   bytes_copied_ = bytes_transferred_ = graph_runs_ = 0;
+  stage_times_.reset();
+  if (profiler_) profiler_->clear();
   gpu_.check_alive();
   const Gpu::Current current(gpu_);
   const CudaApi& api = gpu_.api();
@@ -375,11 +390,18 @@ void TensorRtRequest::run() {
     throw;
   }
   gpu_.check(api.event_synchronize(done_.get()), "finish a run");
+  // Where TensorRT does not report, it has told the log why, and there are no times.
+  if (profiler_) context_->report_profile();
+  if (clock_) stage_times_ = clock_->times();
   count_bytes();
   graph_runs_ = recorded ? 1 : 0;
   // A GPU cannot be stopped in the middle of its work: a cancelled run only ends without a result.
   if (cancelled_) throw Error(ErrorCode::kAborted, "The run was cancelled.", "", "tensorrt");
   if (graph_wanted_) record();
+}
+
+std::vector<LayerTime> TensorRtRequest::profile() {
+  return profiler_ ? profiler_->times(model_->layers) : std::vector<LayerTime>();
 }
 
 }  // namespace edge::tensorrt

@@ -11,6 +11,7 @@
 
 #include "backends/tensorrt/graph.h"
 #include "backends/tensorrt/infer.h"
+#include "backends/tensorrt/profiler.h"
 #include "core/backend.h"
 
 namespace edge::tensorrt {
@@ -33,10 +34,12 @@ struct Loaded {
   Engine engine;
   std::vector<TensorSpec> inputs, outputs;
   using Ranges = std::vector<std::pair<Shape, Shape>>;
-  Ranges profile;             // of the first optimisation profile: smallest and largest shape of each input
-  std::vector<int> profiles;  // the first, and those of the same ranges
-  bool dynamic = false;       // an input is open
-  bool graphs = true;         // runs are recorded as CUDA graphs, where that is possible
+  Ranges profile;                 // of the first optimisation profile: smallest and largest shape of each input
+  std::vector<int> profiles;      // the first, and those of the same ranges
+  bool dynamic = false;           // an input is open
+  bool graphs = true;             // runs are recorded as CUDA graphs, where that is possible
+  bool profiled = false;          // the layers of every run are measured
+  std::vector<LayerInfo> layers;  // of one that is profiled
   mutable std::atomic<bool> graph_refused{false};  // said once, and not tried again
   std::shared_ptr<Allocator> allocator;
 
@@ -62,9 +65,11 @@ class TensorRtRequest final : public Request {
   const std::vector<BoundTensor>& outputs() const override { return outputs_; }
   void run() override;
   void cancel() noexcept override { cancelled_ = true; }
+  std::vector<LayerTime> profile() override;
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
   size_t graph_runs() const override { return graph_runs_; }
+  std::optional<StageTimes> stage_times() const override { return stage_times_; }
 
  private:
   class LateOutput;
@@ -90,6 +95,7 @@ class TensorRtRequest final : public Request {
   void set_addresses(const Binding& binding);
   void want_graph();
   void submit();
+  void mark(StageClock::Border border) const;
   void fetch_late(size_t index);
   void record();
   void count_bytes();
@@ -103,6 +109,10 @@ class TensorRtRequest final : public Request {
   bool graph_wanted_ = false;  // after the next run
   std::vector<BoundTensor> inputs_, outputs_;
   std::vector<Place> input_places_, output_places_;
+  // Of a model that is profiled; the context knows the first.
+  std::unique_ptr<Profiler> profiler_;
+  std::unique_ptr<StageClock> clock_;
+  std::optional<StageTimes> stage_times_;
   std::unique_ptr<ExecutionContext> context_;
   std::atomic<bool> cancelled_{false};
   size_t bytes_copied_ = 0, bytes_transferred_ = 0, graph_runs_ = 0;

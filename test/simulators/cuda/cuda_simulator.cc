@@ -390,6 +390,11 @@ EXPORT int cuEventSynchronize(Event* event) {
   return Streams::instance().wait(event);
 }
 
+EXPORT int cuEventElapsedTime(float* ms, Event* begin, Event* end) {
+  ENTER(true);
+  return Streams::instance().elapsed(begin, end, ms);
+}
+
 EXPORT int cuEventDestroy_v2(Event* event) {
   ENTER(true);
   return Streams::instance().destroy_event(event) ? 0 : kInvalidHandle;

@@ -10,7 +10,7 @@ namespace cuda_simulator {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kInvalidHandle = 400, kIllegalState = 401, kDeinitialized = 4, kCaptureUnsupported = 900,
+constexpr int kInvalidHandle = 400, kIllegalState = 401, kDeinitialized = 4, kNotReady = 600, kCaptureUnsupported = 900,
               kCaptureInvalidated = 901;
 
 }  // namespace
@@ -143,10 +143,27 @@ int Streams::record(Event* event, Stream* stream) {
       stream,
       [this, event, number] {
         const std::lock_guard<std::mutex> lock(mutex_);
-        if (events_.count(event) != 0) event->completed_ = std::max(event->completed_, number);
+        if (events_.count(event) == 0) return 0;
+        event->completed_ = std::max(event->completed_, number);
+        event->reached_ = Clock::now();
         return 0;
       },
       std::chrono::microseconds(0));
+}
+
+int Streams::elapsed(Event* begin, Event* end, float* ms) {
+  constexpr unsigned kDisableTiming = 2;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (Event* const event : {begin, end}) {
+    if (events_.count(event) == 0 || (event->flags() & kDisableTiming) != 0 || event->recorded_ == 0) {
+      return kInvalidHandle;
+    }
+  }
+  for (const Event* const event : {begin, end}) {
+    if (event->completed_ < event->recorded_) return kNotReady;
+  }
+  *ms = std::chrono::duration<float, std::milli>(end->reached_ - begin->reached_).count();
+  return 0;
 }
 
 int Streams::wait(Event* event) {

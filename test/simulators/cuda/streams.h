@@ -39,6 +39,7 @@ class Event {
   friend class Streams;
   const unsigned flags_;
   uint64_t recorded_ = 0, completed_ = 0;
+  std::chrono::steady_clock::time_point reached_{};  // when it was completed last
 };
 
 class Streams {
@@ -53,6 +54,8 @@ class Streams {
   // Each of these: 400 (INVALID_HANDLE) where the handle is none. `duration`: how long the GPU is at it.
   int add(Stream* stream, Work work, std::chrono::microseconds duration);
   int record(Event* event, Stream* stream);
+  // 400 where one of the two is no event, measures no time or was not recorded, 600 where it is not done yet.
+  int elapsed(Event* begin, Event* end, float* ms);
   // Sleep until it is done; then the error that poisoned the GPU, if one did.
   int wait(Event* event);
   int wait(Stream* stream);

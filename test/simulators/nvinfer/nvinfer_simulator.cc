@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../cuda/cuda_simulator.h"
+#include "layers.h"
 #include "network.h"
 #include "objects.h"
 #include "plan.h"
@@ -47,6 +48,9 @@ struct ContextWorker {
   bool has_profile;
   int32_t profile = 0;
   std::shared_ptr<std::multiset<int32_t>> taken;  // profiles of the engine's contexts
+  void* profiler = nullptr;
+  bool emits_profile = true;         // within enqueueV3
+  std::shared_ptr<LayerEnds> times;  // of the last run
 
   ~ContextWorker() {
     if (has_profile) taken->erase(taken->find(profile));
@@ -210,9 +214,22 @@ bool enqueue(ContextWorker* self, void* stream) {
     return false;
   }
   uint64_t duration = plan.duration_us;
+  self->times = self->profiler == nullptr ? nullptr : std::make_shared<LayerEnds>(plan.outputs.size());
+  // Says when the GPU is done with a layer.
+  const auto note = [times = self->times, stream](LayerEnds::Time* when) {
+    if (!times) return true;
+    const auto now = [times, when] {
+      *when = std::chrono::steady_clock::now();
+      return 0;
+    };
+    return launch(stream, now, 0);
+  };
+  if (self->times && !note(&self->times->begin)) return false;
   for (const Output& output : plan.outputs) {
+    LayerEnds::Time* const end =
+        self->times ? &self->times->ends[static_cast<size_t>(&output - plan.outputs.data())] : nullptr;
     if (output.op == Output::Op::kNonZero) {
-      if (!enqueue_nonzero(*self, output, stream)) return false;
+      if (!enqueue_nonzero(*self, output, stream) || !note(end)) return false;
       continue;
     }
     const uint64_t from = self->addresses[plan.inputs[output.input].name], to = self->addresses[output.name];
@@ -230,9 +247,19 @@ bool enqueue(ContextWorker* self, void* stream) {
       compute(output, dtype, source, target, count);
       return 0;
     };
-    if (!launch(stream, kernel, std::exchange(duration, 0))) return false;
+    if (!launch(stream, kernel, std::exchange(duration, 0)) || !note(end)) return false;
   }
-  return true;
+  if (!self->times || !self->emits_profile) return true;
+  return cuStreamSynchronize(stream) == 0 && report(plan, *self->times, self->profiler);
+}
+
+void set_profiler(ContextWorker* self, void* profiler) { self->profiler = profiler; }
+void set_emits_profile(ContextWorker* self, bool emits) { self->emits_profile = emits; }
+bool report_to_profiler(ContextWorker* self) {
+  if (self->profiler != nullptr && self->emits_profile) return true;
+  if (self->profiler != nullptr && self->times && report(*self->plan, *self->times, self->profiler)) return true;
+  error("IExecutionContext::reportToProfiler: Error Code 3: API Usage Error (no profiler, or no run that has ended)");
+  return false;
 }
 
 // -------------------------------------------------------------------------------------------------------- engine
@@ -247,13 +274,16 @@ Handle<ContextWorker>* make_context(EngineWorker* self) {
     put(made, name, "setTensorAddress(char const*, void*)", address(&set_address));
     put(made, name, "setOutputAllocator(char const*, IOutputAllocator*)", address(&set_allocator));
     put(made, name, "enqueueV3(CUstream_st*)", address(&enqueue));
+    put(made, name, "setProfiler(IProfiler*)", address(&set_profiler));
+    put(made, name, "setEnqueueEmitsProfile(bool)", address(&set_emits_profile));
+    put(made, name, "reportToProfiler() const", address(&report_to_profiler));
     return made;
   }();
   if (self->plan.no_context) {
     error("IExecutionContext: Error Code 2: OutOfMemory (no further information)");
     return nullptr;
   }
-  auto* const worker = new ContextWorker{table, &self->plan, {}, {}, {}, false, 0, self->taken};
+  auto* const worker = new ContextWorker{table, &self->plan, {}, {}, {}, false, 0, self->taken, nullptr, true, nullptr};
   for (const Input& input : self->plan.inputs) worker->shapes.push_back(input.shape);
   if (std::exchange(self->first_context, false)) {
     set_profile(worker, 0, nullptr);
@@ -314,6 +344,9 @@ const char* tensor_name(EngineWorker* self, int32_t index) {
   return at < inputs ? self->plan.inputs[at].name.c_str() : self->plan.outputs.at(at - inputs).name.c_str();
 }
 
+int32_t layer_count(EngineWorker* self) { return static_cast<int32_t>(self->plan.outputs.size()); }
+void* inspector(EngineWorker* self) { return make_inspector(self->plan); }
+
 // ------------------------------------------------------------------------------------------------------- runtime
 
 // Integrated GPUs have two here.
@@ -342,6 +375,8 @@ Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_
     put(made, name, "getProfileShape(char const*, int, OptProfileSelector) const", address(&profile_shape));
     put(made, name, "getNbIOTensors() const", address(&tensor_count));
     put(made, name, "getIOTensorName(int) const", address(&tensor_name));
+    put(made, name, "getNbLayers() const", address(&layer_count));
+    put(made, name, "createEngineInspector() const", address(&inspector));
     return made;
   }();
   try {

@@ -91,6 +91,8 @@ Plan parse_plan(const std::string& text, int major) {
       words >> plan.duration_us;
     } else if (word == "profiles") {
       words >> plan.profiles;
+    } else if (word == "verbosity") {
+      words >> plan.verbosity;
     } else if (word == "no-context") {
       plan.no_context = true;
     } else if (word == "plugin") {

@@ -33,7 +33,8 @@ struct Plan {
   int major = 0;
   int profiles = 1;
   std::vector<std::string> plugins;
-  std::string built;  // what the builder was told
+  std::string built;                // what the builder was told
+  std::string verbosity = "names";  // what the inspector tells: also "none", "detailed"
   bool no_context = false, synchronizes = false, dla = false;
 };
 

@@ -185,6 +185,21 @@ TEST_F(CudaTest, EmptyMemoryIsMemory) {
   EXPECT_EQ(buffer->size(), 0u);
 }
 
+TEST_F(CudaTest, TimeMarksTellTheTimeBetweenThem) {
+  const auto gpu = open("latency_us 1000");
+  const Gpu::Current current(*gpu);
+  const Stream stream = make_stream(gpu);
+  const Event begin = make_time_mark(gpu), end = make_time_mark(gpu), untimed = make_event(gpu);
+  const CudaApi& api = gpu->api();
+  float ms = -1;
+  EXPECT_NE(api.event_elapsed(&ms, begin.get(), end.get()), kCuOk);  // never recorded
+  for (const Event* event : {&begin, &end, &untimed}) EXPECT_EQ(api.event_record(event->get(), stream.get()), kCuOk);
+  EXPECT_EQ(api.stream_synchronize(stream.get()), kCuOk);
+  EXPECT_NE(api.event_elapsed(&ms, begin.get(), untimed.get()), kCuOk);
+  ASSERT_EQ(api.event_elapsed(&ms, begin.get(), end.get()), kCuOk);
+  EXPECT_GE(ms, 1);  // as long as the simulated GPU takes for each operation
+}
+
 TEST_F(CudaTest, NoMemoryIsToldAndThenItGoesOn) {
   const auto gpu = open("gpu memory=1000000");
   const Gpu::Current current(*gpu);

@@ -12,6 +12,7 @@
 
 #include "backends/tensorrt/builder_slots.h"
 #include "backends/tensorrt/infer.h"
+#include "backends/tensorrt/profiler.h"
 #include "backends/tensorrt/slots.h"
 #include "core/log.h"
 
@@ -19,6 +20,7 @@ namespace edge::tensorrt {
 namespace {
 
 using nvinfer1::apiv::VCudaEngine;
+using nvinfer1::apiv::VEngineInspector;
 using nvinfer1::apiv::VExecutionContext;
 using nvinfer1::apiv::VRuntime;
 
@@ -72,6 +74,12 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.set_address, slot(&VExecutionContext::setTensorAddress));
   EXPECT_EQ(slots.set_allocator, slot(&VExecutionContext::setOutputAllocator));
   EXPECT_EQ(slots.enqueue, slot(&VExecutionContext::enqueueV3));
+  EXPECT_EQ(slots.set_profiler, slot(&VExecutionContext::setProfiler));
+  EXPECT_EQ(slots.set_emits_profile, slot(&VExecutionContext::setEnqueueEmitsProfile));
+  EXPECT_EQ(slots.report_profile, slot(&VExecutionContext::reportToProfiler));
+  EXPECT_EQ(slots.layer_count, slot(&VCudaEngine::getNbLayers));
+  EXPECT_EQ(slots.create_inspector, slot(&VCudaEngine::createEngineInspector));
+  EXPECT_EQ(slots.layer_information, slot(&VEngineInspector::getLayerInformation));
 }
 
 TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
@@ -165,6 +173,7 @@ TEST(TensorRtHeaders, HaveTheWorkerBehindTheTable) {
   EXPECT_EQ(Opened<nvinfer1::IOptimizationProfile>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::IHostMemory>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::ITensor>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::IEngineInspector>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
 }
 
 TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {
@@ -180,6 +189,7 @@ TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {
   EXPECT_EQ(number(DataType::kINT4), 9);
   EXPECT_EQ(number(nvinfer1::ExecutionContextAllocationStrategy::kSTATIC), 0);
 #endif
+  EXPECT_EQ(number(nvinfer1::LayerInformationFormat::kJSON), 1);
   EXPECT_EQ(number(nvinfer1::TensorIOMode::kINPUT), 1);
   EXPECT_EQ(number(nvinfer1::TensorLocation::kDEVICE), 0);
   EXPECT_EQ(number(nvinfer1::TensorFormat::kLINEAR), 0);
@@ -237,6 +247,25 @@ TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
   dims.d[2] = 100'000;
   allocator->notifyShape("y", dims);
   EXPECT_EQ(sink.shape, (Shape{2, 3, 100'000}));
+}
+
+TEST(TensorRtHeaders, ItsProfilerIsOurs) {
+  Profiler ours(NV_TENSORRT_MAJOR);
+  auto* const profiler = static_cast<nvinfer1::IProfiler*>(ours.interface());
+  profiler->reportLayerTime("conv1", 0.5f);
+  profiler->reportLayerTime("other", 2);
+  LayerInfo conv1;
+  conv1.name = "conv1";
+  conv1.type = "CaskConvolution";
+  const auto times = ours.times({conv1});
+  ASSERT_EQ(times.size(), 2u);
+  EXPECT_EQ(times[0].name + " " + times[0].type, "conv1 CaskConvolution");
+  EXPECT_EQ(times[0].ns, 500'000);
+  EXPECT_EQ(times[1].name + " " + times[1].type, "other ");
+#if NV_TENSORRT_MAJOR >= 11
+  EXPECT_EQ(profiler->getAPILanguage(), nvinfer1::APILanguage::kCPP);
+  EXPECT_STREQ(profiler->getInterfaceInfo().kind, "IProfiler");
+#endif
 }
 
 }  // namespace
