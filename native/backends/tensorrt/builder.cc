@@ -101,6 +101,9 @@ class Builder {
       call<void>(worker(config_), slots_.set_dla_core, int32_t{dla_core_});
       flag(options.gpu_fallback, flags_.gpu_fallback);
     }
+    // So that layers() can tell more than names.
+    constexpr int32_t kDetailed = 2;  // ProfilingVerbosity
+    call<void>(worker(config_), slots_.set_verbosity, kDetailed);
     add_profiles(options);
   }
 

@@ -7,7 +7,7 @@ struct BuilderSlots {
   // VBuilder
   int create_config, create_network, create_profile, build;
   // VBuilderConfig
-  int clear_flag, set_flag, set_dla_core, set_device_type, add_profile, set_pool_limit;
+  int clear_flag, set_flag, set_dla_core, set_device_type, add_profile, set_pool_limit, set_verbosity;
   int set_level, set_hardware_level;  // from 8.6 on
   // VNetworkDefinition
   int input_count, input;
@@ -22,12 +22,12 @@ struct BuilderSlots {
   // IParserError
   int description, node, node_name, node_operator;
 };
-constexpr BuilderSlots kBuilderSlots8{9, 11, 12, 17, 14, 15, 22, 24, 29, 47, 51, 53, 19, 20,
-                                      3, 5,  2,  2,  3,  0,  6,  7,  10, 1,  5,  -1, -1};
-constexpr BuilderSlots kBuilderSlots10{7, 8, 9, 14, 10, 11, 18, 20, 25, 43, 47, 49, 14, 15,
-                                       3, 5, 2, 2,  3,  0,  5,  6,  9,  1,  5,  6,  7};
-constexpr BuilderSlots kBuilderSlots11{5, 6, 7, 11, 8, 9, 16, 18, 23, 32, 36, 38, 14, 15,
-                                       3, 5, 2, 2,  3, 0, 3,  4,  7,  1,  5,  6,  7};
+constexpr BuilderSlots kBuilderSlots8{9,  11, 12, 17, 14, 15, 22, 24, 29, 47, 31, 51, 53, 19,
+                                      20, 3,  5,  2,  2,  3,  0,  6,  7,  10, 1,  5,  -1, -1};
+constexpr BuilderSlots kBuilderSlots10{7,  8, 9, 14, 10, 11, 18, 20, 25, 43, 27, 47, 49, 14,
+                                       15, 3, 5, 2,  2,  3,  0,  5,  6,  9,  1,  5,  6,  7};
+constexpr BuilderSlots kBuilderSlots11{5,  6, 7, 11, 8, 9, 16, 18, 23, 32, 25, 36, 38, 14,
+                                       15, 3, 5, 2,  2, 3, 0,  3,  4,  7,  1,  5,  6,  7};
 
 // BuilderFlag: other numbers in each major version. −1: it has no such flag.
 struct BuilderFlags {

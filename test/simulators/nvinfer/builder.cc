@@ -51,7 +51,7 @@ struct ProfileWorker {
 struct ConfigWorker {
   void** table;
   std::set<int32_t> flags;
-  int32_t dla_core = -1, device_type = 0, level = 3, hardware = 0;
+  int32_t dla_core = -1, device_type = 0, level = 3, hardware = 0, verbosity = 0;
   uint64_t workspace = 0;
   std::vector<const ProfileWorker*> profiles;
 };
@@ -107,6 +107,7 @@ void set_flag(ConfigWorker* self, int32_t flag) {
 void clear_flag(ConfigWorker* self, int32_t flag) { self->flags.erase(flag); }
 void set_dla_core(ConfigWorker* self, int32_t core) { self->dla_core = core; }
 void set_device_type(ConfigWorker* self, int32_t type) { self->device_type = type; }
+void set_verbosity(ConfigWorker* self, int32_t verbosity) { self->verbosity = verbosity; }
 void set_level(ConfigWorker* self, int32_t level) { self->level = level; }
 void set_hardware(ConfigWorker* self, int32_t level) { self->hardware = level; }
 void set_pool(ConfigWorker* self, int32_t pool, uint64_t bytes) {
@@ -127,11 +128,12 @@ void* create_config(BuilderWorker*) {
     put(made, name, "setDefaultDeviceType(DeviceType)", address(&set_device_type));
     put(made, name, "setMemoryPoolLimit(MemoryPoolType, unsigned long)", address(&set_pool));
     put(made, name, "addOptimizationProfile(IOptimizationProfile const*)", address(&add_profile));
+    put(made, name, "setProfilingVerbosity(ProfilingVerbosity)", address(&set_verbosity));
     put(made, name, "setBuilderOptimizationLevel(int)", address(&set_level));
     put(made, name, "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", address(&set_hardware));
     return made;
   }();
-  auto* const worker = new ConfigWorker{table, {}, -1, 0, 3, 0, 0, {}};
+  auto* const worker = new ConfigWorker{table, {}, -1, 0, 3, 0, 0, 0, {}};
   worker->flags.insert(kFlags[5].number[kColumn]);  // TensorFloat-32 is on by default
   return Handle<ConfigWorker>::make(worker);
 }
@@ -194,6 +196,8 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   }
   plan.profiles = std::max(1, static_cast<int>(config.profiles.size()));
   plan.dla = config.device_type == 1;
+  constexpr const char* kVerbosity[] = {"names", "none", "detailed"};  // ProfilingVerbosity
+  plan.verbosity = kVerbosity[config.verbosity];
   const auto has = [&](const std::string& name) {
     return std::any_of(std::begin(kFlags), std::end(kFlags), [&](const Flag& flag) {
       return name == flag.name && config.flags.count(flag.number[kColumn]) != 0;

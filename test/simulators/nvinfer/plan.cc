@@ -132,6 +132,7 @@ std::string plan_text(const Plan& plan, int major) {
   }
   for (const std::string& plugin : plan.plugins) text << "plugin " << plugin << "\n";
   text << "duration_us " << plan.duration_us << "\nprofiles " << plan.profiles << "\n";
+  text << "verbosity " << plan.verbosity << "\n";
   if (plan.dla) text << "dla\n";
   if (!plan.built.empty()) text << "built " << plan.built << "\n";
   text << "end\n";

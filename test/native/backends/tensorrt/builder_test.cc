@@ -200,6 +200,13 @@ TEST_P(BuilderTest, ParserErrorsNameTheNode) {
   }
 }
 
+TEST_P(BuilderTest, WhatIsBuiltHereTellsOfItsLayers) {
+  open();
+  const auto layers = load(OnnxModel::add({4}))->layers();
+  ASSERT_EQ(layers.size(), 1u);
+  EXPECT_EQ(layers[0].type + " " + layers[0].precision, "ElementWise f32");
+}
+
 TEST_P(BuilderTest, ABuildThatFailsSaysWhy) {
   open("build_memory 1");
   const auto error = refusal(OnnxModel::add({4}));

@@ -102,6 +102,7 @@ TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
   EXPECT_EQ(slots.set_device_type, slot(&VBuilderConfig::setDefaultDeviceType));
   EXPECT_EQ(slots.add_profile, slot(&VBuilderConfig::addOptimizationProfile));
   EXPECT_EQ(slots.set_pool_limit, slot(&VBuilderConfig::setMemoryPoolLimit));
+  EXPECT_EQ(slots.set_verbosity, slot(&VBuilderConfig::setProfilingVerbosity));
   EXPECT_EQ(slots.set_level, slot(&VBuilderConfig::setBuilderOptimizationLevel));
   EXPECT_EQ(slots.set_hardware_level, slot(&VBuilderConfig::setHardwareCompatibilityLevel));
   EXPECT_EQ(slots.input_count, slot(&VNetworkDefinition::getNbInputs));
@@ -190,6 +191,7 @@ TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {
   EXPECT_EQ(number(nvinfer1::ExecutionContextAllocationStrategy::kSTATIC), 0);
 #endif
   EXPECT_EQ(number(nvinfer1::LayerInformationFormat::kJSON), 1);
+  EXPECT_EQ(number(nvinfer1::ProfilingVerbosity::kDETAILED), 2);
   EXPECT_EQ(number(nvinfer1::TensorIOMode::kINPUT), 1);
   EXPECT_EQ(number(nvinfer1::TensorLocation::kDEVICE), 0);
   EXPECT_EQ(number(nvinfer1::TensorFormat::kLINEAR), 0);

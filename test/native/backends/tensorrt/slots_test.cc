@@ -103,6 +103,7 @@ constexpr BuilderUse kBuilderUses[] = {
     {"VBuilderConfig", "setDefaultDeviceType(DeviceType)", &BuilderSlots::set_device_type},
     {"VBuilderConfig", "addOptimizationProfile(IOptimizationProfile const*)", &BuilderSlots::add_profile},
     {"VBuilderConfig", "setMemoryPoolLimit(MemoryPoolType, unsigned long)", &BuilderSlots::set_pool_limit},
+    {"VBuilderConfig", "setProfilingVerbosity(ProfilingVerbosity)", &BuilderSlots::set_verbosity},
     {"VBuilderConfig", "setBuilderOptimizationLevel(int)", &BuilderSlots::set_level, "8.6"},
     {"VBuilderConfig", "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", &BuilderSlots::set_hardware_level,
      "8.6"},
