@@ -40,6 +40,7 @@ Stream* Streams::create_stream() {
 bool Streams::destroy_stream(Stream* stream) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (streams_.erase(stream) == 0) return false;
+  if (at_work_ == stream) at_work_ = nullptr;
   delete stream;
   return true;
 }
@@ -228,11 +229,13 @@ void Streams::run() {
     }
     // It stays the first of its stream while it runs, so that nobody takes the stream for idle.
     const Work work = next->operations.front().work;
+    at_work_ = next;
     lock.unlock();
     const int result = work();
     lock.lock();
     if (result != 0) sticky_ = result;
-    if (streams_.count(next) != 0) next->operations.pop_front();
+    if (at_work_ != nullptr) at_work_->operations.pop_front();
+    at_work_ = nullptr;
     changed_.notify_all();
   }
 }

@@ -89,6 +89,8 @@ class Streams {
   std::set<Stream*> streams_;
   std::set<Event*> events_;
   std::set<Graph*> graphs_;
+  // Whose first operation runs; null once it is destroyed meanwhile. Its address does not tell: the next may have it.
+  Stream* at_work_ = nullptr;
   int sticky_ = 0;
   bool deinitialized_ = false;
 };
