@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../../support/cuda_simulator.h"
+#include "../../support/gate.h"
 #include "../../support/recorder.h"
 #include "backends/tensorrt/api.h"
 #include "backends/tensorrt/devices.h"
@@ -134,7 +135,7 @@ TEST(TensorRtVersion, OfBothWaysOfCounting) {
 }
 
 TEST_F(CudaTest, WhatIsCopiedToTheGpuAndBackIsTheSame) {
-  const auto gpu = open("latency_us 2000");
+  const auto gpu = open();
   const auto allocator = make_pinned_allocator(gpu);
   const auto from = allocator->allocate(4096), to = allocator->allocate(4096);
   auto* bytes = static_cast<uint8_t*>(from->data());
@@ -143,10 +144,14 @@ TEST_F(CudaTest, WhatIsCopiedToTheGpuAndBackIsTheSame) {
   const Stream stream = make_stream(gpu);
   const Event event = make_event(gpu);
   const DeviceMemory memory = make_device_memory(gpu, 4096);
+  test::Gate gate;
+  const auto wait = [](void* opened) { return static_cast<test::Gate*>(opened)->wait() ? 0 : 719; };
+  ASSERT_EQ(CudaSimulator::launch(stream.get(), wait, &gate, 0), 0);
   gpu->check(gpu->api().copy_to_device(memory.get(), from->data(), 4096, stream.get()), "copy");
   gpu->check(gpu->api().copy_to_host(to->data(), memory.get(), 4096, stream.get()), "copy");
   gpu->check(gpu->api().event_record(event.get(), stream.get()), "record");
-  EXPECT_EQ(static_cast<uint8_t*>(to->data())[1], 0);  // late
+  EXPECT_EQ(static_cast<uint8_t*>(to->data())[1], 0);  // late: the GPU is still at what came before
+  gate.open();
   gpu->check(gpu->api().event_synchronize(event.get()), "wait");
   EXPECT_EQ(std::memcmp(from->data(), to->data(), 4096), 0);
 }
