@@ -191,9 +191,10 @@ TEST(IsolatedTest, ARunIsRetriedOnceWhenAsked) {
 
 TEST(IsolatedTest, AHungHostIsEnded) {
   HostOptions options = host_options();
-  options.hang_timeout_ms = options.first_timeout_ms = 300;
-  const Hosted hosted("stuck_at 1\n", options);
+  options.hang_timeout_ms = 300;
+  const Hosted hosted("stuck_at 2\n", options);
   const auto request = hosted.request();
+  request->run();
   const std::string message = message_of([&] { request->run(); });
   EXPECT_NE(message.find("did not answer for 300 ms"), std::string::npos) << message;
 }
