@@ -34,16 +34,17 @@ describe('runs', () => {
 
   it('a segment takes as many frames at once as its device calls useful, and no more', async () => {
     const pipeline = await load(two([], ['hang_at 1', 'optimal 2', 'delay_ms 0']), { inFlight: 4 });
-    const signal = new AbortController();
-    const hung = run(pipeline, 1, { signal: signal.signal });
-    await until(() => segment(pipeline, 1).running === 1, 'a frame in the second segment');
-    expect(await run(pipeline, 2)).toBe(13); // past the one that hangs
-    signal.abort('enough');
-    expect(await rejection(hung)).toBe('enough');
+    const controller = new AbortController();
+    const { signal } = controller;
+    const ends = [1, 2].map((value) => run(pipeline, value, { signal }).catch((reason: unknown) => reason));
+    // Past the one that hangs, whichever it is.
+    expect([12, 13]).toContain(await Promise.race(ends));
+    controller.abort('enough');
+    expect(await Promise.all(ends)).toContain('enough');
   });
 
   it('both devices at once', async () => {
-    const pipeline = await load(two(['hang_at 2'], ['hang_at 1']));
+    const pipeline = await load(two(['hang_at 2'], ['delay_ms 600000']));
     const controller = new AbortController();
     const first = run(pipeline, 1, { signal: controller.signal });
     await until(() => segment(pipeline, 1).running === 1, 'the second segment to have a frame');
@@ -56,12 +57,12 @@ describe('runs', () => {
     controller.abort('enough');
     expect(await Promise.all([rejection(first), rejection(second)])).toEqual(['enough', 'enough']);
     await until(() => pipeline.statistics().running === 0, 'both to let go');
-    expect(await run(pipeline, 5)).toBe(16);
-    // The second frame never came to the second segment; runs that were cancelled are no failures.
+    // Runs that were cancelled are no failures. That the second one had begun is not sure: it only had its turn.
     expect(pipeline.segments()).toMatchObject([
-      { runs: 3, failures: 0, compute: { count: 2 } },
-      { runs: 2, failures: 0, compute: { count: 1 } },
+      { running: 0, waiting: 0, failures: 0, compute: { count: 1 } },
+      { running: 0, waiting: 0, failures: 0, compute: { count: 0 } },
     ]);
+    expect(segment(pipeline, 1).runs).toBeLessThanOrEqual(1); // the second frame never came to it
   });
 
   it('a deadline holds over all segments, and ends the wait for a turn', async () => {
@@ -76,13 +77,19 @@ describe('runs', () => {
     expect(await run(pipeline, 3)).toBe(14);
     expect(segment(pipeline, 1).runs).toBe(2); // the late frame never came to it
     const other = await load(two([], ['hang_at 1']));
-    expect(await rejection(run(other, 1, { deadlineMs: 50 }))).toMatchObject({ code: 'ERR_TIMEOUT' });
+    let late = 0;
+    // Until one has hung in the second segment: on a busy machine the deadline may pass before that.
+    while (segment(other, 1).runs === 0) {
+      expect(await rejection(run(other, 1, { deadlineMs: 50 * 2 ** late++ }))).toMatchObject({ code: 'ERR_TIMEOUT' });
+      await until(() => other.statistics().running === 0, 'the device to let go');
+    }
     expect(await run(other, 3)).toBe(14);
-    expect(other.statistics()).toMatchObject({ completed: 1, timedOut: 1 });
+    expect(other.statistics()).toMatchObject({ completed: 1, timedOut: late });
   });
 
   it('what is more than in flight and the queue: ERR_QUEUE_FULL', async () => {
-    const pipeline = await load(two([], ['hang_at 1']), { inFlight: 2, queueLimit: 1 });
+    // All of them hang: who is aborted first must not let the next one through.
+    const pipeline = await load(two([], ['delay_ms 600000']), { inFlight: 2, queueLimit: 1 });
     const controller = new AbortController();
     const held = [1, 2, 3].map((value) => rejection(run(pipeline, value, { signal: controller.signal })));
     expect(await rejection(run(pipeline))).toMatchObject({ code: 'ERR_QUEUE_FULL' });
