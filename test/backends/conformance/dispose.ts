@@ -180,7 +180,7 @@ export function dispose(backend: ConformanceBackend): void {
     await until(() => {
       collect();
       const now = native().process();
-      return now.models <= before.models && now.abandoned === before.abandoned;
+      return now.models <= before.models && now.abandoned <= before.abandoned;
     }, 'the model to go');
   });
 
@@ -191,7 +191,7 @@ export function dispose(backend: ConformanceBackend): void {
     await isRunning(model);
     await model.dispose({ timeoutMs: 50_000 });
     expect(model.statistics().running).toBe(0);
-    expect(native().process().abandoned).toBe(abandoned);
+    expect(native().process().abandoned).toBeLessThanOrEqual(abandoned); // earlier tests' may go meanwhile
     await run;
   });
 
