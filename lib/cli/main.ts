@@ -17,7 +17,19 @@ import { run } from './run.js';
 import { runtimes } from './runtimes.js';
 import { Ui } from './ui.js';
 
-const commands: readonly Command[] = [devices, board, doctor, inspect, run, compare, convert, build, bench, cache, runtimes];
+const commands: readonly Command[] = [
+  devices,
+  board,
+  doctor,
+  inspect,
+  run,
+  compare,
+  convert,
+  build,
+  bench,
+  cache,
+  runtimes,
+];
 const usage = 'edge-infer COMMAND [arguments] [options]';
 
 function generalHelp(): string {

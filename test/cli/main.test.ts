@@ -9,7 +9,19 @@ const model = echoModel(folder, 'input x f32 2\noutput y = add x 1');
 const manifest = JSON.parse(fs.readFileSync(path.join(__dirname, '..', '..', 'package.json'), 'utf8')) as {
   version: string;
 };
-const commands = ['devices', 'board', 'doctor', 'inspect', 'run', 'compare', 'convert', 'build', 'bench', 'cache', 'runtimes'];
+const commands = [
+  'devices',
+  'board',
+  'doctor',
+  'inspect',
+  'run',
+  'compare',
+  'convert',
+  'build',
+  'bench',
+  'cache',
+  'runtimes',
+];
 
 interface Failed {
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string };
