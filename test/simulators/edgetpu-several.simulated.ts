@@ -218,12 +218,7 @@ describe('models in segments', () => {
     const before = simulator.log().length;
     simulator.faults(`hang 1 ${b}`, `hang 2 ${a}`);
     const ended = Promise.allSettled([frame(pipeline), frame(pipeline)]);
-    const hangs = (path: string): boolean =>
-      simulator
-        .log()
-        .slice(before)
-        .some(({ event }) => event.startsWith('hang') && event.endsWith(path));
-    await until(() => hangs(a) && hangs(b), 'both Edge TPUs to be at it');
+    await until(() => simulator.hung(before, a) && simulator.hung(before, b), 'both Edge TPUs to be at it');
     expect(pipeline.devices()).toMatchObject([
       { inFlight: 1, runs: 2 },
       { inFlight: 1, runs: 1 },
@@ -277,16 +272,14 @@ describe('models in segments', () => {
     const pipeline = await loadSegments(segments, { isolate: { hangTimeoutMs: 300, firstRunTimeoutMs: 60_000 } });
     expect(await frame(pipeline)).toEqual(expected);
     const before = simulator.log().length;
-    const hangs = (): boolean =>
-      simulator
-        .log()
-        .slice(before)
-        .some(({ event }) => event.startsWith('hang'));
     simulator.faults(`hang 1 ${b}`);
     // Until one has come that far: on a busy machine the deadline may pass before.
-    for (let deadlineMs = 10; !hangs(); deadlineMs *= 2) {
+    for (let deadlineMs = 10; !simulator.hung(before); deadlineMs *= 2) {
       expect(await rejection(frame(pipeline, { deadlineMs }))).toMatchObject({ code: 'ERR_TIMEOUT' });
-      await until(() => hangs() || pipeline.statistics().running === 0, 'the frame to hang or to be gone');
+      await until(
+        () => simulator.hung(before) || pipeline.statistics().running === 0,
+        'the frame to hang or to be gone',
+      );
     }
     await until(() => segment(pipeline, 1).host!.restarts > 0 && segment(pipeline, 1).host!.up, 'the host to be back');
     simulator.faults();

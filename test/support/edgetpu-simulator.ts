@@ -51,6 +51,13 @@ export class EdgeTpuSimulator {
     });
   }
 
+  /** Whether a run hangs, or has hung, that began when the log had that many entries. */
+  hung(since: number, path = ''): boolean {
+    return this.log()
+      .slice(since)
+      .some(({ event }) => event.startsWith('hang') && event.endsWith(path));
+  }
+
   #tell(name: string, lines: string[]): void {
     const next = path.join(this.folder, `${name}.${process.pid}`);
     fs.writeFileSync(next, lines.map((line) => `${line}\n`).join(''));

@@ -27,17 +27,6 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   throw new Error(`Expected a rejection, got ${String(value)}.`);
 }
 
-/**
- * What a run rejects with whose deadline passes while it is in progress. On a busy machine it may pass before the run has
- * begun: then again, with more time.
- */
-export async function overtaken(run: (deadlineMs: number) => Promise<unknown>): Promise<unknown> {
-  for (let deadlineMs = 20; ; deadlineMs *= 2) {
-    const error = await rejection(run(deadlineMs));
-    if (!/before the run could start/.test(String(error))) return error;
-  }
-}
-
 /** What the function throws; fails where it returns. */
 export function thrown(work: () => unknown): unknown {
   try {
