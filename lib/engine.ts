@@ -70,6 +70,13 @@ export function scratchCache(): string {
   return scratch;
 }
 
+/** The native code's word for an engine that is not in the cache, where it has to be. */
+const cacheMiss = 'The engine is not in the cache.';
+
+export function isCacheMiss(error: unknown): boolean {
+  return error instanceof InferenceError && error.code === 'ERR_BACKEND' && error.cause === cacheMiss;
+}
+
 /** A build that ended its process is no lost device: the caller has none yet. */
 export function buildFailure(error: unknown): unknown {
   if (!(error instanceof InferenceError) || error.code !== 'ERR_DEVICE_LOST') return error;

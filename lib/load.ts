@@ -26,7 +26,7 @@ import {
 } from './options.js';
 import { locateSdks } from './sdk-library.js';
 import { failoverOption } from './failover.js';
-import { buildFailure, convertAside, isEngine, majorOf, scratchCache } from './engine.js';
+import { buildFailure, convertAside, isCacheMiss, isEngine, majorOf, scratchCache } from './engine.js';
 import { buildIsolation, checkIsolate, isolateOption, probeIsolation } from './isolate.js';
 import { probe } from './probe.js';
 import { checkFile, fileOrBytes, sha256, type FileOrBytes } from './source.js';
@@ -173,6 +173,8 @@ function timeout(isolated: boolean): InferenceError {
 interface Loaded {
   readonly model: NativeModel | undefined;
   readonly fingerprint: string;
+  /** Its engine comes from the cache, but was built for this load. */
+  readonly built?: boolean;
 }
 
 /** What an engine is built from and with, where the model is none yet; else undefined. */
@@ -258,29 +260,32 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
     await probe(() => within(probeIsolation(options), null));
   }
   const isolate = isolateOption(options, one.id);
-  const aside = build !== undefined && isolate === null;
-  if (build !== undefined) progress('build');
-  if (aside) {
-    await within(buildIsolation(options), null).catch((error: unknown) => {
-      throw buildFailure(error);
-    });
-  }
   progress('load');
-  return within(isolate, group, aside);
+  if (build === undefined || isolate !== null) return within(isolate, group);
+  try {
+    return await within(null, group, true);
+  } catch (error) {
+    if (!isCacheMiss(error)) throw error;
+  }
+  progress('build');
+  await within(buildIsolation(options), null).catch((error: unknown) => {
+    throw buildFailure(error);
+  });
+  progress('load');
+  return { ...(await within(null, group, true)), built: true };
 }
 
 function modelOf(loaded: Loaded, one: Attempt, context: Context, members = [[one.id]]): Model {
-  return new Model(loaded.model!, describe(loaded.model!, one, context, loaded.fingerprint, members));
+  return new Model(loaded.model!, describe(loaded, one, context, members));
 }
 
 function describe(
-  loaded: NativeModel,
+  { model, fingerprint, built }: Loaded,
   one: Attempt,
   context: Context,
-  fingerprint: string,
   members: readonly (readonly string[])[],
 ): ModelInfo {
-  const { info } = loaded;
+  const { info } = model!;
   return {
     backend: one.backend,
     device: one.id,
@@ -297,7 +302,7 @@ function describe(
     rejected: context.rejected,
     isolated: info.isolated,
     loadMs: info.loadMs,
-    fromCache: info.fromCache,
+    fromCache: info.fromCache && built !== true,
     devices: info.devices.length === 0 ? [one.id] : info.devices.map((device) => `${one.backend}:${device}`),
   };
 }

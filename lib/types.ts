@@ -82,8 +82,8 @@ export interface AdvancedOptions {
 }
 
 export interface LoadProgress {
-  /** `locate`: looking for the SDK; `probe`: trying a stranger's model in a throw-away process; `build`: TensorRT builds an engine, or finds the one that it built before; `load`: opening it, reading and compiling; `ready`: the model can run. */
-  readonly stage: 'locate' | 'probe' | 'build' | 'load' | 'ready';
+  /** `locate`: looking for the SDK; `probe`: trying a stranger's model in a throw-away process; `load`: opening it, reading and compiling; `build`: TensorRT builds the engine that the cache did not have, and `load` follows again; `ready`: the model can run. */
+  readonly stage: 'locate' | 'probe' | 'load' | 'build' | 'ready';
   /** The device being tried. */
   readonly device: string;
 }

@@ -52,12 +52,15 @@ describe('an ONNX model', () => {
     const cache = newCache();
     const stages: LoadProgress['stage'][] = [];
     const first = await load(addOnnx(1, [1]), { cache, onProgress: ({ stage }) => stages.push(stage) });
-    expect(stages).toEqual(['locate', 'build', 'load', 'ready']);
-    expect(first.info).toMatchObject({ isolated: false, fromCache: true, precision: { actual: 'model' } });
+    expect(stages).toEqual(['locate', 'load', 'build', 'load', 'ready']);
+    expect(first.info).toMatchObject({ isolated: false, fromCache: false, precision: { actual: 'model' } });
     expect(numbers((await first.run({ x }))['y']!.data)).toEqual([2]);
     tellDriver('build_abort 1');
     const file = folder.write('again.onnx', addOnnx(1, [1]));
-    const again = await load(file, { cache });
+    stages.length = 0;
+    const again = await load(file, { cache, onProgress: ({ stage }) => stages.push(stage) });
+    expect(stages).toEqual(['locate', 'load', 'ready']); // no other process
+    expect(again.info.fromCache).toBe(true);
     expect(numbers((await again.run({ x }))['y']!.data)).toEqual([2]);
     expect(await failure(load(addOnnx(2, [1]), { cache }))).toMatchObject({ code: 'ERR_BACKEND' });
   });

@@ -54,13 +54,15 @@ std::vector<uint8_t> engine_of(const Gpu& gpu, const Runtime& runtime, const Mod
     if (!options.only_cached) return build_engine(runtime, onnx, source.path, build);
     throw Error(ErrorCode::kBackend,
                 "The engine was built, but it could not be kept in " + options.cache_directory + ".",
-                "The log says why. Make room there, or name another folder with `cache`.", "tensorrt");
+                "The log says why. Make room there, or name another folder with `cache`.", "tensorrt",
+                "The engine is not in the cache.");
   };
   const GpuFacts& facts = gpu.facts();
   const Facts about = {{"model", sha256_of(onnx)},
                        {"release", "TensorRT " + runtime.api().version.text()},
                        {"device", facts.name},
                        {"compute-capability", std::to_string(facts.major) + "." + std::to_string(facts.minor)},
+                       {"driver", std::to_string(facts.driver)},
                        {"dla-core", std::to_string(runtime.dla_core())},
                        {"architecture", kArchitecture},
                        {"precision", options.precision.empty() ? "model" : options.precision}};
