@@ -122,6 +122,12 @@ Digest hmac_sha256(const void* secret, size_t secret_size, const std::string& te
   return outer.digest();
 }
 
+std::string sha256_of(const void* data, size_t size) {
+  Sha256 hash;
+  hash.add(data, size);
+  return hash.hex();
+}
+
 std::string sha256_of_file(const std::string& path) {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rbe"), std::fclose);
   if (!file) return {};

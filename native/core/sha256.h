@@ -31,6 +31,8 @@ class Sha256 {
   uint64_t size_ = 0;
 };
 
+// Lower-case hexadecimal, 64 digits.
+std::string sha256_of(const void* data, size_t size);
 // Of a file's contents; empty where it cannot be read to its end.
 std::string sha256_of_file(const std::string& path);
 

@@ -23,12 +23,8 @@ CacheKey cache_key(const Runtime& runtime, const std::string& device, const Devi
     hash.add_text(sum);
   };
   const auto add_file = [&](const std::string& path) { add_sum(sha256_of_file(path)); };
-  const auto sum_of = [](const Bytes& bytes) {
-    Sha256 sum;
-    sum.add(bytes.data, bytes.size);
-    return sum.hex();
-  };
-  const std::string model = source.path.empty() ? sum_of(source.bytes) : sha256_of_file(source.path);
+  const std::string model =
+      source.path.empty() ? sha256_of(source.bytes.data, source.bytes.size) : sha256_of_file(source.path);
   add_sum(model);
   // The weights of IR lie beside it under its own name where no other one is given.
   const std::string& path = source.path;
@@ -38,7 +34,7 @@ CacheKey cache_key(const Runtime& runtime, const std::string& device, const Devi
     add_file(source.weights_path);
   else if (!beside.empty() && ::access(beside.c_str(), F_OK) == 0)
     add_file(beside);
-  add_sum(sum_of(source.weights));
+  add_sum(sha256_of(source.weights.data, source.weights.size));
   for (const std::string& file : files) add_file(file);
   for (const std::string& text : {runtime.version, device, info.name, options.precision}) hash.add_text(text);
   for (const char* key :

@@ -58,7 +58,7 @@ class Builder {
     if (!network_ || !config_) fail(ErrorCode::kBackend, "TensorRT's builder makes no network.", words);
   }
 
-  // False where a plugin is missing; `problem` has the parser's words.
+  // False where the parser does not take the model; `problem` has its words.
   bool parse(Bytes onnx, const std::string& path, std::string& problem) {
     const ParserApi& api = parser_of(api_);
     Words words(true);

@@ -22,12 +22,6 @@ constexpr const char* kArchitecture =
     "other";
 #endif
 
-std::string sha256_of(Bytes bytes) {
-  Sha256 hash;
-  hash.add(bytes.data, bytes.size);
-  return hash.hex();
-}
-
 // Of all that decides what is built; empty where something of it cannot be read.
 std::string key_of(const Facts& facts, const std::vector<std::string>& files, const BuildOptions& build) {
   Sha256 hash;
@@ -58,7 +52,7 @@ std::vector<uint8_t> engine_of(const Gpu& gpu, const Runtime& runtime, const Mod
                 "The engine is not in the cache.");
   };
   const GpuFacts& facts = gpu.facts();
-  const Facts about = {{"model", sha256_of(onnx)},
+  const Facts about = {{"model", sha256_of(onnx.data, onnx.size)},
                        {"release", "TensorRT " + runtime.api().version.text()},
                        {"device", facts.name},
                        {"compute-capability", std::to_string(facts.major) + "." + std::to_string(facts.minor)},
