@@ -5,50 +5,37 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "../../support/cuda_simulator.h"
 #include "../../support/onnx_model.h"
 #include "../../support/recorder.h"
-#include "backends/tensorrt/tensorrt.h"
 #include "core/error.h"
 #include "core/private_files.h"
-#include "core/reaper.h"
+#include "engine_fixture.h"
 
 namespace edge::tensorrt {
 namespace {
 
 using test::CudaSimulator;
 using test::error_of;
+using test::Floats;
 using test::OnnxModel;
-using Floats = std::vector<float>;
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
-class BuilderTest : public testing::TestWithParam<int> {
+class BuilderTest : public test::EngineTest {
  protected:
-  void open(const std::string& control = "", const std::string& id = "0") {
-    simulator.tell(control);
-    start_reaper();
-    const std::string number = std::to_string(GetParam());
-    library = NVINFER_SIMULATORS "/nvinfer-" + number + "/libnvinfer.so." + number;
-    backend = tensorrt::open(std::string(CudaSimulator::library()) + "\n" + library);
-    device = backend->open(id);
-  }
   std::shared_ptr<Model> load(const std::string& onnx, LoadOptions options = {}) const {
-    ModelSource source;
-    source.bytes = bytes_of(onnx);
-    options.allocator = device->make_allocator();
-    return device->load(source, options);
+    return load_bytes(onnx, std::move(options));
   }
   // What the simulated builder was told, as the engine has it.
   std::string built(const std::string& onnx, const LoadOptions& options, int dla_core = -1) const {
     const Gpu gpu(open_cuda(CudaSimulator::library()), list_gpus(open_cuda(CudaSimulator::library())).at(0));
     const Gpu::Current current(gpu);
-    const Runtime runtime(open_infer(library), dla_core);
+    const std::string both = libraries(GetParam());
+    const Runtime runtime(open_infer(both.substr(both.find('\n') + 1)), dla_core);
     const std::vector<uint8_t> engine =
         build_engine(runtime, bytes_of(onnx), "", read_build_options(options, runtime.api().version));
     const std::string text(engine.begin(), engine.end());
@@ -61,12 +48,9 @@ class BuilderTest : public testing::TestWithParam<int> {
   static Floats run(Model& model, const Shape& shape, const Floats& values) {
     const auto request = model.create_request();
     request->bind({shape});
-    std::memcpy(request->inputs()[0].buffer->data(), values.data(), values.size() * sizeof(float));
+    fill(*request, values);
     request->run();
-    const BoundTensor& output = request->outputs()[0];
-    Floats result(output.bytes / sizeof(float));
-    std::memcpy(result.data(), output.buffer->data(), output.bytes);
-    return result;
+    return result(*request);
   }
   std::optional<Error> refusal(const std::string& onnx, LoadOptions options = {}) const {
     return error_of([&] { load(onnx, std::move(options)); });
@@ -77,11 +61,6 @@ class BuilderTest : public testing::TestWithParam<int> {
     options.precision = precision;
     return options;
   }
-
-  const CudaSimulator simulator;
-  std::string library;
-  std::shared_ptr<Backend> backend;
-  std::shared_ptr<Device> device;
 };
 INSTANTIATE_TEST_SUITE_P(Majors, BuilderTest, testing::Values(8, 10, 11), testing::PrintToStringParamName());
 
@@ -217,7 +196,8 @@ TEST_P(BuilderTest, ABuildThatFailsSaysWhy) {
 }
 
 TEST_P(BuilderTest, ForTheDlaTheCoreIsSet) {
-  open("gpu cc=8.7 integrated=1", "0:dla1");
+  open("gpu cc=8.7 integrated=1");
+  device = backend->open("0:dla1");
   LoadOptions options = with({{"STRONGLY_TYPED", "YES"}}, "f16");
   if (GetParam() < 11) options = with({}, "f16");
   options.allow_partial = true;
