@@ -54,6 +54,8 @@ const precisions = new Map<string, Precision>(
     float16: 'f16',
     bf16: 'bf16',
     bfloat16: 'bf16',
+    i8: 'i8',
+    int8: 'i8',
     auto: 'auto',
   } as const),
 );
@@ -65,7 +67,7 @@ export function parsePrecision(value: unknown): Precision | undefined {
   if (precision === undefined) {
     throw new InferenceError(
       'ERR_INVALID_ARGUMENT',
-      `Expected \`precision\` to be 'f32', 'f16', 'bf16' or 'auto', got ${describe(value)}.`,
+      `Expected \`precision\` to be 'f32', 'f16', 'bf16', 'i8' or 'auto', got ${describe(value)}.`,
       { remedy: 'Correct the option.' },
     );
   }

@@ -46,6 +46,8 @@ export type {
 export type {
   AdvancedOptions,
   BackendInfo,
+  CalibrationBatch,
+  CalibrationOptions,
   Capabilities,
   DeviceEvent,
   DeviceInfo,

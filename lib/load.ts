@@ -25,6 +25,7 @@ import {
   signalOption,
 } from './options.js';
 import { locateSdks } from './sdk-library.js';
+import { calibrationOption, prepareCalibration } from './calibration.js';
 import { failoverOption } from './failover.js';
 import { buildFailure, convertAside, isCacheMiss, isEngine, majorOf, scratchCache } from './engine.js';
 import { buildIsolation, checkIsolate, isolateOption, probeIsolation } from './isolate.js';
@@ -114,11 +115,15 @@ export function common(
 > {
   checkIsolate(options);
   booleanOption('build', options.build, false);
+  const precision = parsePrecision(options.precision) ?? '';
+  if (calibrationOption(options.calibration) !== null && precision !== 'i8' && precision !== 'auto') {
+    throw invalidOption('precision', "'i8' or 'auto', for which `calibration` is", options.precision);
+  }
   const advanced = options.advanced ?? {};
   const wait = oneOf('advanced.wait', advanced.wait, ['sleep', 'spin'], 'sleep');
   const spinUs = integerOption('advanced.spinUs', advanced.spinUs, 1, 1000, 50);
   return {
-    precision: parsePrecision(options.precision) ?? '',
+    precision,
     threads: integerOption('threads', options.threads, 1, 1 << 16, 0),
     streams: integerOption('streams', options.streams, 1, 1 << 16, 0),
     performanceHint:
@@ -177,13 +182,19 @@ interface Loaded {
   readonly built?: boolean;
 }
 
+interface Build extends Pick<NativeLoad, 'path' | 'data' | 'cacheDirectory'> {
+  readonly properties: () => NativeLoad['properties'];
+  readonly dispose: () => void;
+}
+
 /** What an engine is built from and with, where the model is none yet; else undefined. */
 async function toBuild(
   one: Attempt,
   source: FileOrBytes,
   library: string,
-  { options, shared }: Context,
-): Promise<Pick<NativeLoad, 'path' | 'data' | 'properties' | 'cacheDirectory'> | undefined> {
+  fingerprint: Promise<string>,
+  { options, shared, signal, deadline }: Context,
+): Promise<Build | undefined> {
   if (one.backend !== 'tensorrt' || (await isEngine(source))) return undefined;
   if (one.auto && options.build !== true) {
     throw new InferenceError('ERR_UNSUPPORTED', 'An engine would have to be built of the model, which takes minutes.', {
@@ -207,13 +218,27 @@ async function toBuild(
   const [, tensorrt = ''] = library.split('\n');
   const typed = properties.some(([name, value]) => name === 'STRONGLY_TYPED' && value === 'YES');
   const isHalf = precision === 'f16' || precision === 'bf16';
-  if (!isHalf || !(typed || (majorOf(tensorrt) ?? 0) >= 11)) return { ...source, properties, cacheDirectory: cache };
+  const asTyped = typed || (majorOf(tensorrt) ?? 0) >= 11;
+  const calibration = calibrationOption(options.calibration);
+  if (calibration !== null) {
+    if (asTyped) {
+      throw new InferenceError('ERR_UNSUPPORTED', 'Only weakly typed networks can be calibrated, up to TensorRT 10.', {
+        remedy: 'Give a model that is quantised itself, with QuantizeLinear and DequantizeLinear nodes (Q/DQ).',
+        backend: 'tensorrt',
+      });
+    }
+    const left = (): number => (deadline === null ? Infinity : deadline - performance.now());
+    const patience = { signal, left, late: () => timeout(true) };
+    const prepared = await prepareCalibration(calibration, cache, await fingerprint, patience);
+    const both = (): NativeLoad['properties'] => [...properties, ...prepared.properties()];
+    return { ...source, properties: both, cacheDirectory: cache, dispose: prepared.dispose };
+  }
+  const dispose = (): void => undefined;
+  if (!isHalf || !asTyped) return { ...source, properties: () => properties, cacheDirectory: cache, dispose };
   // There the precision is the model's alone.
-  return {
-    ...(await convertAside(source, { precision })),
-    properties: typed ? properties : [...properties, ['STRONGLY_TYPED', 'YES']],
-    cacheDirectory: cache,
-  };
+  const model = await convertAside(source, { precision });
+  const marked: NativeLoad['properties'] = typed ? properties : [...properties, ['STRONGLY_TYPED', 'YES']];
+  return { ...model, properties: () => marked, cacheDirectory: cache, dispose };
 }
 
 async function load(one: Attempt, context: Context, group: NativeGroup | null = null, tier = 0): Promise<Loaded> {
@@ -226,7 +251,7 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
   const fingerprint = sha256(one.source);
   fingerprint.catch(() => undefined); // heard below, unless loading fails first
   const [source, weights] = await inOnePlace(one);
-  const build = await toBuild(one, source, library, context);
+  const build = await toBuild(one, source, library, fingerprint, context);
   const within = async (
     isolate: NativeIsolate | null,
     join: NativeGroup | null,
@@ -250,29 +275,41 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
         id: one.id,
         tier,
         onlyCached,
-        ...build,
+        ...(build && {
+          path: build.path,
+          data: build.data,
+          properties: build.properties(),
+          cacheDirectory: build.cacheDirectory,
+        }),
       }),
     );
     return { model, fingerprint: await fingerprint };
   };
-  if (trust === 'probe') {
-    progress('probe');
-    await probe(() => within(probeIsolation(options), null));
-  }
-  const isolate = isolateOption(options, one.id);
-  progress('load');
-  if (build === undefined || isolate !== null) return within(isolate, group);
+  const loaded = async (): Promise<Loaded> => {
+    if (trust === 'probe') {
+      progress('probe');
+      await probe(() => within(probeIsolation(options), null));
+    }
+    const isolate = isolateOption(options, one.id);
+    progress('load');
+    if (build === undefined || isolate !== null) return within(isolate, group);
+    try {
+      return await within(null, group, true);
+    } catch (error) {
+      if (!isCacheMiss(error)) throw error;
+    }
+    progress('build');
+    await within(buildIsolation(options), null).catch((error: unknown) => {
+      throw buildFailure(error);
+    });
+    progress('load');
+    return { ...(await within(null, group, true)), built: true };
+  };
   try {
-    return await within(null, group, true);
-  } catch (error) {
-    if (!isCacheMiss(error)) throw error;
+    return await loaded();
+  } finally {
+    build?.dispose();
   }
-  progress('build');
-  await within(buildIsolation(options), null).catch((error: unknown) => {
-    throw buildFailure(error);
-  });
-  progress('load');
-  return { ...(await within(null, group, true)), built: true };
 }
 
 function modelOf(loaded: Loaded, one: Attempt, context: Context, members = [[one.id]]): Model {

@@ -58,8 +58,29 @@ export type Inputs = Readonly<Record<string, InputValue>>;
 /** Outputs of one run, by name. The object has no prototype, so any name is safe. */
 export type Outputs = Readonly<Record<string, Tensor>>;
 
-/** Numeric precision of the computation (not of the ports). `auto` lets the SDK choose; what it chose is in `model.info`. */
-export type Precision = 'f32' | 'f16' | 'bf16' | 'auto';
+/**
+ * Numeric precision of the computation (not of the ports). `auto` lets the SDK choose; what it chose is in `model.info`. `i8` is
+ * TensorRT's: of a model that is quantised (Q/DQ), or by `calibration`. Other spellings are taken too: `int8`, `fp16`.
+ */
+export type Precision = 'f32' | 'f16' | 'bf16' | 'i8' | 'auto';
+
+/** One batch: every input of the model by name, in its type, with as many values as its shape. */
+export type CalibrationBatch = Readonly<Record<string, TensorData>>;
+
+/** How TensorRT 8 and 10 learn the ranges of an engine in int8. */
+export interface CalibrationOptions {
+  /**
+   * Batches of real inputs, preprocessed as for a run; a few hundred images are enough. They are written to a file in the
+   * system's temporary folder before the build. Where shapes are open they have those of `OPT_SHAPES`.
+   */
+  readonly inputs?: Iterable<CalibrationBatch> | AsyncIterable<CalibrationBatch>;
+  /**
+   * TensorRT's calibration cache, a text of one line per tensor. A file that is there is used, and `inputs` are not asked for;
+   * one that is not is written from them. Without it what was learnt is kept beside the engines, but `inputs` are asked for
+   * at every load.
+   */
+  readonly cache?: string | URL | Uint8Array;
+}
 
 /** How a run reaches the device; see docs/architecture.md. */
 export type Dispatch =
@@ -211,6 +232,11 @@ export interface LoadOptions {
    * say how: WORKSPACE, OPT_SHAPES and others, docs/jetson.md.
    */
   readonly build?: boolean;
+  /**
+   * For `precision: 'i8'` (or 'auto') of a model that is not quantised, on TensorRT 8 and 10. Newer ones take quantised models
+   * only, `ERR_UNSUPPORTED`. Other SDKs do not look at it.
+   */
+  readonly calibration?: CalibrationOptions;
   /** Runs that the device is given at once. Default: what the device calls optimal. */
   readonly inFlight?: number;
   /** Runs that may wait beyond those in flight before `ERR_QUEUE_FULL`. Default 64. */

@@ -8,7 +8,7 @@ import type { Ui } from './ui.js';
 
 export const loadOptionTable: OptionTable = {
   device: { value: 'D[,D]', help: 'device, or several to be tried in order; default auto' },
-  precision: { value: 'P', help: "f32, f16, bf16 or auto; default the model's own" },
+  precision: { value: 'P', help: "f32, f16, bf16, i8 or auto; default the model's own" },
   threads: { value: 'N', help: 'CPU threads; default the SDK decides' },
   streams: { value: 'N', help: 'parallel execution streams; default the SDK decides' },
   hint: { value: 'H', help: 'latency or throughput' },

@@ -111,6 +111,22 @@ export function buildOnnx(graph: OnnxGraph, opset = 13, domains: readonly string
   return Uint8Array.from(onnx.ModelProto.encode(model).finish());
 }
 
+/** `x` quantised to i8 by this scale, and back: y. */
+export function quantizedOnnx(scale: number, shape: readonly (number | string)[]): Uint8Array {
+  return buildOnnx({
+    inputs: [{ name: 'x', type: 'f32', shape }],
+    outputs: [{ name: 'y', type: 'f32', shape }],
+    nodes: [
+      { op: 'QuantizeLinear', inputs: ['x', 's', 'z'], outputs: ['q'] },
+      { op: 'DequantizeLinear', inputs: ['q', 's', 'z'], outputs: ['y'] },
+    ],
+    constants: [
+      { name: 's', shape: [], values: Float32Array.of(scale) },
+      { name: 'z', shape: [], values: Int8Array.of(0) },
+    ],
+  });
+}
+
 /** y = x + number, f32. With `many`, also plus the sum of those: a model as large as they are. */
 export function addOnnx(number: number, shape: readonly (number | string)[], many?: Float32Array): Uint8Array {
   if (many !== undefined) {

@@ -68,6 +68,9 @@ Properties Compiler::properties() const {
     // Left alone, OpenVINO lowers f32 models to bf16 or f16 where the device is faster that way. f32 executes every
     // floating-point model as exactly as it was written.
     set("INFERENCE_PRECISION_HINT", "f32");
+  } else if (options_.precision == "i8") {
+    throw Error(ErrorCode::kUnsupported, "OpenVINO computes in i8 what a model quantises itself, and nothing else.",
+                "Leave `precision` out, and give a quantised model.", "openvino");
   } else if (options_.precision != "auto" && !(only_f16 && options_.precision == "f16")) {
     set("INFERENCE_PRECISION_HINT", options_.precision);
   }

@@ -11,6 +11,8 @@ namespace edge::tensorrt {
 namespace {
 
 constexpr const char* kNames[] = {"BUILDER_OPTIMIZATION_LEVEL",
+                                  "CALIBRATION_CACHE",
+                                  "CALIBRATION_INPUTS",
                                   "HARDWARE_COMPATIBILITY",
                                   "MAX_SHAPES",
                                   "MIN_SHAPES",
@@ -18,6 +20,7 @@ constexpr const char* kNames[] = {"BUILDER_OPTIMIZATION_LEVEL",
                                   "REFIT",
                                   "SPARSE_WEIGHTS",
                                   "STRONGLY_TYPED",
+                                  "TIMING_CACHE",
                                   "VERSION_COMPATIBLE",
                                   "WORKSPACE"};
 
@@ -119,6 +122,16 @@ void check(const BuildOptions& options, const Version& version) {
   if (version.major >= 11 && !options.strongly_typed && (options.precision == "f16" || options.precision == "bf16"))
     unsupported("takes the precision from the model alone.",
                 "Give a model in " + options.precision + " (`edge-infer convert` makes it) and STRONGLY_TYPED.");
+  if (options.calibrates()) {
+    if (version.major >= 11 || options.strongly_typed) {
+      unsupported("quantises only what the model itself quantises.",
+                  "Leave the calibration out, and give a model with QuantizeLinear and DequantizeLinear nodes (Q/DQ).");
+    }
+    if (options.precision != "i8" && options.precision != "auto") {
+      throw Error(ErrorCode::kInvalidArgument, "Calibration is for engines in int8.",
+                  "Load with `precision: 'i8'`, or 'auto' for int8 and f16 together.", "tensorrt");
+    }
+  }
   if (options.precision == "bf16" && version.major < 10)
     unsupported("has no bf16 on request.", "Use `precision: 'f16'`, or TensorRT 10 or newer.");
 }
@@ -159,6 +172,12 @@ BuildOptions read_build_options(const LoadOptions& options, const Version& versi
         build.hardware_level = 2;
       else if (value != "NONE")
         refuse(name, value, "Use NONE, AMPERE_PLUS or SAME_COMPUTE_CAPABILITY.");
+    } else if (name == "CALIBRATION_CACHE") {
+      build.calibration_cache = value;
+    } else if (name == "CALIBRATION_INPUTS") {
+      build.calibration_inputs = value;
+    } else if (name == "TIMING_CACHE") {
+      build.timing_cache = value;
     } else if (name == "WORKSPACE") {
       build.workspace = number(name, value, uint64_t{1} << 62, "Give a number of bytes.");
     } else if (name == "MIN_SHAPES") {

@@ -17,7 +17,7 @@ struct ShapeRange {
 };
 
 struct BuildOptions {
-  std::string precision;        // "", "f32", "f16", "bf16", "auto"
+  std::string precision;        // "", "f32", "f16", "bf16", "i8", "auto"
   bool strongly_typed = false;  // the model has this precision itself
   bool gpu_fallback = false;    // what the DLA does not take runs on the GPU
   bool version_compatible = false, sparse_weights = false, refit = false;
@@ -25,8 +25,12 @@ struct BuildOptions {
   int level = -1;          // of optimisation, 0 to 5; −1: TensorRT's own
   int hardware_level = 0;  // HardwareCompatibilityLevel
   std::vector<std::map<std::string, ShapeRange>> profiles;
+  // Files. The calibration cache is read where it is there, and else written with what the inputs give (calibrator.h).
+  std::string calibration_cache, calibration_inputs, timing_cache;
 
-  // Every option in one line a piece, for a key.
+  bool calibrates() const { return !calibration_cache.empty() || !calibration_inputs.empty(); }
+
+  // Every option but the files in one line a piece, for a key.
   std::string text() const;
 };
 

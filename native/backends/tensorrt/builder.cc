@@ -1,14 +1,18 @@
 #include "backends/tensorrt/builder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "backends/tensorrt/builder_slots.h"
+#include "backends/tensorrt/calibrator.h"
 #include "backends/tensorrt/call.h"
+#include "backends/tensorrt/files.h"
 #include "backends/tensorrt/plugins.h"
 #include "core/error.h"
+#include "core/log.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -33,13 +37,20 @@ const ParserApi& parser_of(const InferApi& api) {
   return *parser;
 }
 
+// Of an element, by DataType; 0 for those that no tensor here can carry.
+size_t type_size(int32_t type) {
+  constexpr size_t kSizes[] = {4, 2, 1, 4, 1, 1, 0, 2, 8};
+  return type >= 0 && static_cast<size_t>(type) < std::size(kSizes) ? kSizes[type] : 0;
+}
+
 std::string text_of(const char* text) { return text != nullptr ? text : ""; }
 
 // The objects of one build, in the order in which they need each other.
 class Builder {
  public:
-  explicit Builder(const Runtime& runtime)
-      : api_(runtime.api()),
+  Builder(std::shared_ptr<const Gpu> gpu, const Runtime& runtime)
+      : gpu_(std::move(gpu)),
+        api_(runtime.api()),
         dla_core_(runtime.dla_core()),
         major_(api_.version.major),
         slots_(builder_slots_of(major_)),
@@ -52,6 +63,7 @@ class Builder {
   void make_network(bool strongly_typed) {
     constexpr uint32_t kExplicitBatch = 1, kStronglyTyped = 2;  // NetworkDefinitionCreationFlag, as bits
     const Words words;
+    is_typed_ = strongly_typed && major_ >= 10;
     const uint32_t flags = major_ < 10 ? kExplicitBatch : strongly_typed && major_ == 10 ? kStronglyTyped : 0;
     network_.reset(call<void*>(worker(builder_), slots_.create_network, flags));
     config_.reset(call<void*>(worker(builder_), slots_.create_config));
@@ -104,12 +116,16 @@ class Builder {
     // So that layers() can tell more than names.
     constexpr int32_t kDetailed = 2;  // ProfilingVerbosity
     call<void>(worker(config_), slots_.set_verbosity, kDetailed);
-    add_profiles(options);
+    void* const profile = add_profiles(options);
+    set_int8(options, profile);
+    set_timing_cache(options.timing_cache);
   }
 
   std::vector<uint8_t> build() {
     Words words(true);
     const Object memory(call<void*>(worker(builder_), slots_.build, network_.get(), config_.get()));
+    // Inputs that do not fit look to TensorRT like the last ones: it goes on with what it has.
+    if (calibrator_) calibrator_->check();
     if (!memory) {
       const bool lacks_memory = words.text().find("OutOfMemory") != std::string::npos;
       fail(lacks_memory ? ErrorCode::kOutOfMemory : ErrorCode::kBackend, "TensorRT could not build the engine.", words,
@@ -118,9 +134,8 @@ class Builder {
                           "for a DLA, another precision, another device.");
     }
     words.tell();
-    const auto* const data = static_cast<const uint8_t*>(call<void*>(worker(memory), slots_.data));
-    const auto size = call<size_t>(worker(memory), slots_.size);
-    return {data, data + size};
+    keep_timing_cache();
+    return bytes_of(memory);
   }
 
  private:
@@ -131,6 +146,12 @@ class Builder {
   using Parser = std::unique_ptr<void, DeleteParser>;
 
   static void* worker(const Object& object) { return worker_of(object.get()); }
+
+  std::vector<uint8_t> bytes_of(const Object& memory) const {
+    const auto* const data = static_cast<const uint8_t*>(call<void*>(worker(memory), slots_.data));
+    const auto size = call<size_t>(worker(memory), slots_.size);
+    return {data, data + size};
+  }
 
   [[noreturn]] static void fail(ErrorCode code, const std::string& message, const Words& words,
                                 const std::string& remedy = "Look at the cause.") {
@@ -156,7 +177,93 @@ class Builder {
     return all;
   }
 
-  void add_profiles(const BuildOptions& options) {
+  // Whether the model itself says what is computed in integers, by QuantizeLinear and DequantizeLinear (Q/DQ).
+  bool is_quantized() const {
+    const LayerTypes& types = layer_types_of(major_);
+    const auto count = call<int32_t>(worker(network_), slots_.layer_count);
+    for (int32_t i = 0; i < count; ++i) {
+      const auto type = call<int32_t>(worker_of(call<void*>(worker(network_), slots_.layer, i)), slots_.layer_type);
+      if (type == types.quantize || type == types.dequantize) return true;
+    }
+    return false;
+  }
+
+  // `profile`: the first one, or null.
+  void set_int8(const BuildOptions& options, void* profile) {
+    const bool asked = options.precision == "i8", quantized = is_quantized();
+    const auto unsupported = [](const std::string& what, const std::string& remedy) {
+      throw Error(ErrorCode::kUnsupported, what, remedy, "tensorrt");
+    };
+    if (quantized && options.calibrates()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "The model says itself how it is quantised: calibration has no part in it.",
+                  "Leave the calibration out, or give the model as it was before it was quantised.", "tensorrt");
+    }
+    if (asked && !quantized && !options.calibrates()) {
+      const std::string calibrated =
+          major_ < 11 && !options.strongly_typed ? ", or calibrate it: `calibration: { inputs, cache }`" : "";
+      unsupported("The model has nothing that says how to compute it in int8.",
+                  "Quantise it, with QuantizeLinear and DequantizeLinear nodes (Q/DQ)" + calibrated + ".");
+    }
+    // In a strongly typed network the nodes are all there is to say.
+    if ((!quantized && !options.calibrates()) || flags_.int8 < 0 || is_typed_) return;
+    if (asked && !call<bool>(worker(builder_), slots_.has_fast_int8)) {
+      unsupported("This GPU has no int8 (" + gpu_->facts().name + ", compute capability " +
+                      std::to_string(gpu_->facts().major) + "." + std::to_string(gpu_->facts().minor) + ").",
+                  "Use `precision: 'f16'`: Jetson Nano and TX2 have it, and no int8.");
+    }
+    call<void>(worker(config_), slots_.set_flag, int32_t{flags_.int8});
+    if (!options.calibrates()) return;
+    calibrator_ = std::make_unique<Calibrator>(major_, options, gpu_, calibration_inputs(options));
+    call<void>(worker(config_), slots_.set_calibrator, calibrator_->interface());
+    if (profile != nullptr)
+      call<bool>(worker(config_), slots_.set_calibration_profile, static_cast<const void*>(profile));
+  }
+
+  std::vector<Calibrator::Input> calibration_inputs(const BuildOptions& options) const {
+    std::vector<Calibrator::Input> inputs;
+    const auto count = call<int32_t>(worker(network_), slots_.input_count);
+    for (int32_t i = 0; i < count; ++i) {
+      void* const tensor = worker_of(call<void*>(worker(network_), slots_.input, i));
+      Calibrator::Input input{text_of(call<const char*>(tensor, slots_.tensor_name)), 0};
+      Shape shape = call_shape(major_, tensor, slots_.tensor_shape);
+      if (std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; }))
+        shape = options.profiles.at(0).at(input.name).best;
+      input.bytes = type_size(call<int32_t>(tensor, slots_.tensor_type));
+      for (const int64_t size : shape) input.bytes *= static_cast<size_t>(size);
+      inputs.push_back(std::move(input));
+    }
+    return inputs;
+  }
+
+  // What earlier builds on this GPU measured. One of another GPU or release is of no use, and no harm.
+  void set_timing_cache(const std::string& path) {
+    if (path.empty()) return;
+    const std::vector<uint8_t> bytes = is_there(path) ? read_file(path) : std::vector<uint8_t>();
+    const auto make = [&](const void* data, size_t size) {
+      timing_cache_.reset(call<void*>(worker(config_), slots_.create_timing_cache, data, size));
+      constexpr bool kIgnoreMismatch = false;
+      return timing_cache_ && call<bool>(worker(config_), slots_.set_timing_cache,
+                                         static_cast<const void*>(timing_cache_.get()), kIgnoreMismatch);
+    };
+    const Words words;
+    const bool taken = !bytes.empty() && make(bytes.data(), bytes.size());
+    if (!bytes.empty() && !taken)
+      log(LogLevel::kWarning, "tensorrt", "The timing cache " + path + " is of no use here; it is made anew.");
+    if (!taken && !make(nullptr, 0)) return timing_cache_.reset();
+    timing_path_ = path;
+  }
+
+  void keep_timing_cache() const {
+    if (timing_path_.empty()) return;
+    const Object memory(call<void*>(worker(timing_cache_), slots_.serialize));
+    const std::vector<uint8_t> bytes = memory ? bytes_of(memory) : std::vector<uint8_t>();
+    if (bytes.empty() || !replace_file(timing_path_, bytes.data(), bytes.size()))
+      log(LogLevel::kWarning, "tensorrt", "The timing cache cannot be written to " + timing_path_ + ".");
+  }
+
+  // Returns the first; null where none is needed.
+  void* add_profiles(const BuildOptions& options) {
     std::map<std::string, Shape> open, all;
     const auto count = call<int32_t>(worker(network_), slots_.input_count);
     for (int32_t i = 0; i < count; ++i) {
@@ -169,7 +276,7 @@ class Builder {
     for (const auto& profile : options.profiles) {
       for (const auto& [name, range] : profile) check_range(all, name, range);
     }
-    if (open.empty()) return;
+    if (open.empty()) return nullptr;
     const auto& profiles = options.profiles;
     for (const auto& [name, shape] : open) {
       const std::string& wanted = name;
@@ -182,7 +289,12 @@ class Builder {
               name + ":1x3x224x224'.",
           "tensorrt");
     }
-    for (const auto& profile : profiles) add_profile(profile, open);
+    void* first = nullptr;
+    for (const auto& profile : profiles) {
+      void* const added = add_profile(profile, open);
+      if (first == nullptr) first = added;
+    }
+    return first;
   }
 
   static void check_range(const std::map<std::string, Shape>& inputs, const std::string& name,
@@ -200,7 +312,7 @@ class Builder {
     }
   }
 
-  void add_profile(const std::map<std::string, ShapeRange>& ranges, const std::map<std::string, Shape>& open) {
+  void* add_profile(const std::map<std::string, ShapeRange>& ranges, const std::map<std::string, Shape>& open) {
     const Words words;
     void* const profile = call<void*>(worker(builder_), slots_.create_profile);  // the builder's own
     bool taken = profile != nullptr;
@@ -212,6 +324,7 @@ class Builder {
     }
     taken = taken && call<int32_t>(worker(config_), slots_.add_profile, profile) >= 0;
     if (!taken) fail(ErrorCode::kInvalidArgument, "TensorRT does not take the optimisation profile.", words);
+    return profile;
   }
 
   bool set_dimensions(void* profile, const std::string& name, Bound bound, const Shape& shape) const {
@@ -221,23 +334,28 @@ class Builder {
     return call<bool>(profile, slots_.set_dimensions, name.c_str(), selector, &dims);
   }
 
+  const std::shared_ptr<const Gpu> gpu_;
   const InferApi& api_;
   const int dla_core_, major_;
   const BuilderSlots& slots_;
   const BuilderFlags& flags_;
-  Object builder_, network_, config_;
+  bool is_typed_ = false;
+  std::string timing_path_;
+  // The builder uses those behind it while it works.
+  std::unique_ptr<Calibrator> calibrator_;
+  Object builder_, network_, config_, timing_cache_;
   Parser parser_{nullptr, DeleteParser{slots_}};
 };
 
 }  // namespace
 
-std::vector<uint8_t> build_engine(const Runtime& runtime, Bytes onnx, const std::string& path,
-                                  const BuildOptions& options) {
+std::vector<uint8_t> build_engine(const std::shared_ptr<const Gpu>& gpu, const Runtime& runtime, Bytes onnx,
+                                  const std::string& path, const BuildOptions& options) {
   // What a model says of its own types is followed to the letter where TensorRT can.
   const bool typed = options.strongly_typed || options.precision.empty();
   std::string problem;
   for (const bool plugins : {false, true}) {
-    Builder builder(runtime);
+    Builder builder(gpu, runtime);
     builder.make_network(typed);
     if (builder.parse(onnx, path, problem)) {
       builder.configure(options);

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "backends/tensorrt/build_options.h"
+#include "backends/tensorrt/gpu.h"
 #include "backends/tensorrt/infer.h"
 #include "core/backend.h"
 
@@ -13,9 +15,9 @@ namespace edge::tensorrt {
 
 // Blocks for seconds to minutes, and cannot be cancelled. The GPU's context is current. `path` is where the model was
 // read from, or empty: files of weights lie beside it. Throws kInvalidModel with the parser's words, kUnavailable where
-// the parser's library is missing, kInvalidArgument where an open shape has no range, kUnsupported and kBackend with
-// the builder's.
-std::vector<uint8_t> build_engine(const Runtime& runtime, Bytes onnx, const std::string& path,
-                                  const BuildOptions& options);
+// the parser's library is missing, kInvalidArgument where an open shape has no range or a calibration does not fit,
+// kUnsupported and kBackend with the builder's.
+std::vector<uint8_t> build_engine(const std::shared_ptr<const Gpu>& gpu, const Runtime& runtime, Bytes onnx,
+                                  const std::string& path, const BuildOptions& options);
 
 }  // namespace edge::tensorrt

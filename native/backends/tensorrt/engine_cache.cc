@@ -5,6 +5,7 @@
 
 #include "backends/tensorrt/build_options.h"
 #include "backends/tensorrt/builder.h"
+#include "backends/tensorrt/files.h"
 #include "core/artifact_cache.h"
 #include "core/error.h"
 #include "core/external_data.h"
@@ -38,20 +39,21 @@ std::string key_of(const Facts& facts, const std::vector<std::string>& files, co
 
 }  // namespace
 
-std::vector<uint8_t> engine_of(const Gpu& gpu, const Runtime& runtime, const ModelSource& source, Bytes onnx,
-                               const LoadOptions& options, const std::vector<std::string>& plugins, bool& from_cache) {
+std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runtime& runtime, const ModelSource& source,
+                               Bytes onnx, const LoadOptions& options, const std::vector<std::string>& plugins,
+                               bool& from_cache) {
   const BuildOptions build = read_build_options(options, runtime.api().version);
   // Weights beside the model are what the builder reads, and code of plugins may be what it puts into the engine.
   std::vector<std::string> files = external_files(source, "tensorrt");
   files.insert(files.end(), plugins.begin(), plugins.end());
   const auto make = [&] {
-    if (!options.only_cached) return build_engine(runtime, onnx, source.path, build);
+    if (!options.only_cached) return build_engine(gpu, runtime, onnx, source.path, build);
     throw Error(ErrorCode::kBackend,
                 "The engine was built, but it could not be kept in " + options.cache_directory + ".",
                 "The log says why. Make room there, or name another folder with `cache`.", "tensorrt",
                 "The engine is not in the cache.");
   };
-  const GpuFacts& facts = gpu.facts();
+  const GpuFacts& facts = gpu->facts();
   const Facts about = {{"model", sha256_of(onnx.data, onnx.size)},
                        {"release", "TensorRT " + runtime.api().version.text()},
                        {"device", facts.name},
@@ -60,10 +62,21 @@ std::vector<uint8_t> engine_of(const Gpu& gpu, const Runtime& runtime, const Mod
                        {"dla-core", std::to_string(runtime.dla_core())},
                        {"architecture", kArchitecture},
                        {"precision", options.precision.empty() ? "model" : options.precision}};
-  const std::string key = options.cache_directory.empty() ? std::string() : key_of(about, files, build);
+  const CachePlace place{options.cache_directory, "tensorrt"};
+  const auto key_now = [&] { return place.directory.empty() ? std::string() : key_of(about, files, build); };
   from_cache = false;
+  // What a calibration found out is part of the key, and is there only after the build.
+  const bool learns = !build.calibration_inputs.empty() && !is_there(build.calibration_cache);
+  if (build.calibrates()) files.push_back(build.calibration_cache);
+  if (learns) {
+    std::vector<uint8_t> engine = make();
+    const std::string key = key_now();
+    bool found = false;
+    return key.empty() ? engine : kept_bytes(place, key, about, [&] { return engine; }, nullptr, found);
+  }
+  const std::string key = key_now();
   if (key.empty()) return make();
-  return kept_bytes({options.cache_directory, "tensorrt"}, key, about, make, options.cancelled.get(), from_cache);
+  return kept_bytes(place, key, about, make, options.cancelled.get(), from_cache);
 }
 
 }  // namespace edge::tensorrt

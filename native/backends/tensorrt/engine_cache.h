@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace edge::tensorrt {
 // minutes where it is built; the GPU's context is current. Throws what build_engine() throws, kInvalidModel where the
 // model's files of weights are not in its folder, kAborted when `options.cancelled` becomes true while another process
 // builds the same engine, and kBackend where an engine must be there (`options.only_cached`) and is not.
-std::vector<uint8_t> engine_of(const Gpu& gpu, const Runtime& runtime, const ModelSource& source, Bytes onnx,
-                               const LoadOptions& options, const std::vector<std::string>& plugins, bool& from_cache);
+std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runtime& runtime, const ModelSource& source,
+                               Bytes onnx, const LoadOptions& options, const std::vector<std::string>& plugins,
+                               bool& from_cache);
 
 }  // namespace edge::tensorrt

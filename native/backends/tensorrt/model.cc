@@ -2,33 +2,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "backends/tensorrt/build_options.h"
 #include "backends/tensorrt/engine_cache.h"
+#include "backends/tensorrt/files.h"
 #include "backends/tensorrt/inspector.h"
 #include "backends/tensorrt/plugins.h"
 #include "backends/tensorrt/request.h"
 
 namespace edge::tensorrt {
 namespace {
-
-std::vector<uint8_t> read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-  std::vector<uint8_t> bytes(size < 0 ? 0 : static_cast<size_t>(size));
-  if (size >= 0) {
-    file.seekg(0);
-    file.read(reinterpret_cast<char*>(bytes.data()), size);
-  }
-  if (size < 0 || file.gcount() != size) {
-    throw Error(ErrorCode::kModelNotFound, "Cannot read " + path + ".", "Check the path.", "tensorrt");
-  }
-  return bytes;
-}
 
 struct Properties {
   std::vector<std::string> plugins;  // PLUGINS
@@ -196,7 +182,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   std::vector<uint8_t> file;
   Bytes plan = source.bytes;
   if (!source.path.empty()) {
-    file = read(source.path);
+    file = read_file(source.path);
     plan = {file.data(), file.size()};
   }
   const bool built = is_engine(plan);
@@ -205,7 +191,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   load_plugin_libraries(properties.plugins);
   bool from_cache = false;
   if (!built) {
-    file = engine_of(*gpu, *runtime, source, plan, options, properties.plugins, from_cache);
+    file = engine_of(gpu, *runtime, source, plan, options, properties.plugins, from_cache);
     plan = {file.data(), file.size()};
   }
   auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));

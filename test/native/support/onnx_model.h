@@ -25,6 +25,10 @@ class OnnxModel {
     graph_ += field(5, number(2, 1) + field(8, name) + field(9, raw));
     return *this;
   }
+  OnnxModel& zero_point(const std::string& name) {
+    graph_ += field(5, number(2, 3) + field(8, name) + field(9, std::string(1, '\0')));
+    return *this;
+  }
   OnnxModel& node(const std::string& operation, const std::vector<std::string>& inputs, const std::string& to,
                   const std::string& name = "") {
     std::string node;
@@ -33,6 +37,17 @@ class OnnxModel {
     return *this;
   }
   std::string bytes() const { return number(1, 8) + field(7, graph_ + field(2, "graph")) + field(8, number(2, 17)); }
+  // x quantised to i8 by this scale, and back.
+  static std::string fake_quantize(const std::vector<int64_t>& shape, float scale) {
+    return OnnxModel()
+        .input("x", shape)
+        .output("y")
+        .constant("s", scale)
+        .zero_point("z")
+        .node("QuantizeLinear", {"x", "s", "z"}, "q")
+        .node("DequantizeLinear", {"q", "s", "z"}, "y")
+        .bytes();
+  }
   // `y = x + addend`.
   static std::string add(const std::vector<int64_t>& shape, float addend = 1) {
     return OnnxModel().input("x", shape).output("y").constant("c", addend).node("Add", {"x", "c"}, "y").bytes();

@@ -1,7 +1,10 @@
 // The builder: networks that a simulated parser defines become the engines of plan.h.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -12,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "../cuda/cuda_simulator.h"
 #include "network.h"
 #include "objects.h"
 #include "plan.h"
@@ -33,6 +37,11 @@ struct TensorWorker {
   void** table;
   std::string name;
   Shape shape;
+  int dtype;
+};
+struct LayerWorker {
+  void** table;
+  int32_t type;
 };
 struct NetworkWorker {
   void** table;
@@ -40,8 +49,11 @@ struct NetworkWorker {
   Plan plan;
   std::vector<std::unique_ptr<TensorWorker>> tensors;
   std::vector<Handle<TensorWorker>*> handles;
+  std::vector<std::unique_ptr<LayerWorker>> layers;
+  std::vector<Handle<LayerWorker>*> layer_handles;
   ~NetworkWorker() {
     for (Handle<TensorWorker>* handle : handles) delete handle;  // the tensors go with the network
+    for (Handle<LayerWorker>* handle : layer_handles) delete handle;
   }
 };
 struct ProfileWorker {
@@ -54,6 +66,13 @@ struct ConfigWorker {
   int32_t dla_core = -1, device_type = 0, level = 3, hardware = 0, verbosity = 0;
   uint64_t workspace = 0;
   std::vector<const ProfileWorker*> profiles;
+  const ProfileWorker* calibration_profile = nullptr;
+  void* calibrator = nullptr;  // an IInt8Calibrator
+  struct TimingCache* timing = nullptr;
+};
+struct TimingCache {
+  void** table;
+  int builds;  // that have used it
 };
 struct MemoryWorker {
   void** table;
@@ -76,6 +95,10 @@ bool is_open(const Shape& shape) {
 
 const char* tensor_name(TensorWorker* self) { return self->name.c_str(); }
 Dims tensor_shape(TensorWorker* self) { return dims_of(self->shape); }
+int32_t tensor_type(TensorWorker* self) { return self->dtype; }
+int32_t layer_type(LayerWorker* self) { return self->type; }
+int32_t layer_count(NetworkWorker* self) { return static_cast<int32_t>(self->layer_handles.size()); }
+void* layer(NetworkWorker* self, int32_t index) { return self->layer_handles.at(static_cast<size_t>(index)); }
 int32_t input_count(NetworkWorker* self) { return static_cast<int32_t>(self->handles.size()); }
 void* input(NetworkWorker* self, int32_t index) { return self->handles.at(static_cast<size_t>(index)); }
 
@@ -85,6 +108,8 @@ void* create_network(BuilderWorker*, uint32_t flags) {
     void** const made = make_table(name);
     put(made, name, "getNbInputs() const", address(&input_count));
     put(made, name, "getInput(int) const", address(&input));
+    put(made, name, "getNbLayers() const", address(&layer_count));
+    put(made, name, "getLayer(int) const", address(&layer));
     return made;
   }();
   constexpr uint32_t kExplicitBatch = 1, kStronglyTyped = 2;
@@ -93,7 +118,7 @@ void* create_network(BuilderWorker*, uint32_t flags) {
     error("IBuilder::createNetworkV2: Error Code 3: API Usage Error (flags " + std::to_string(flags) + ")");
     return nullptr;
   }
-  return Handle<NetworkWorker>::make(new NetworkWorker{table, flags, {}, {}, {}});
+  return Handle<NetworkWorker>::make(new NetworkWorker{table, flags, {}, {}, {}, {}, {}});
 }
 
 // -------------------------------------------------------------------------------------------------------- config
@@ -113,6 +138,38 @@ void set_hardware(ConfigWorker* self, int32_t level) { self->hardware = level; }
 void set_pool(ConfigWorker* self, int32_t pool, uint64_t bytes) {
   if (pool == 0) self->workspace = bytes;
 }
+#if TRT_MAJOR < 11
+void set_calibrator(ConfigWorker* self, void* calibrator) { self->calibrator = calibrator; }
+bool set_calibration_profile(ConfigWorker* self, Handle<ProfileWorker>* profile) {
+  self->calibration_profile = profile->worker;
+  return true;
+}
+bool has_fast_int8(BuilderWorker*) { return nvinfer_simulator_setting("no_int8") == 0; }
+#endif
+
+constexpr const char* kTimingMagic = "edge-infer-simulator timing ";
+
+void* serialize_timing(TimingCache* self);
+void* create_timing_cache(ConfigWorker*, const void* data, uint64_t size) {
+  static void** const table = [] {
+    const char* const name = "VTimingCache";
+    void** const made = make_table(name);
+    put(made, name, "serialize() const", address(&serialize_timing));
+    return made;
+  }();
+  const std::string text(static_cast<const char*>(data), data != nullptr ? size : 0);
+  if (!text.empty() && text.rfind(kTimingMagic, 0) != 0) {
+    error("ITimingCache: Error Code 3: API Usage Error (the blob is not valid)");
+    return nullptr;
+  }
+  const int builds = text.empty() ? 0 : std::atoi(text.c_str() + std::strlen(kTimingMagic));
+  return Handle<TimingCache>::make(new TimingCache{table, builds});
+}
+bool set_timing_cache(ConfigWorker* self, Handle<TimingCache>* cache, bool) {
+  self->timing = cache->worker;
+  return true;
+}
+
 int32_t add_profile(ConfigWorker* self, Handle<ProfileWorker>* profile) {
   self->profiles.push_back(profile->worker);
   return static_cast<int32_t>(self->profiles.size()) - 1;
@@ -131,9 +188,16 @@ void* create_config(BuilderWorker*) {
     put(made, name, "setProfilingVerbosity(ProfilingVerbosity)", address(&set_verbosity));
     put(made, name, "setBuilderOptimizationLevel(int)", address(&set_level));
     put(made, name, "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", address(&set_hardware));
+    put(made, name, "createTimingCache(void const*, unsigned long) const", address(&create_timing_cache));
+    put(made, name, "setTimingCache(ITimingCache const&, bool)", address(&set_timing_cache));
+#if TRT_MAJOR < 11
+    put(made, name, "setInt8Calibrator(IInt8Calibrator*)", address(&set_calibrator));
+    put(made, name, "setCalibrationProfile(IOptimizationProfile const*)", address(&set_calibration_profile));
+#endif
     return made;
   }();
-  auto* const worker = new ConfigWorker{table, {}, -1, 0, 3, 0, 0, 0, {}};
+  auto* const worker = new ConfigWorker{};
+  worker->table = table;
   worker->flags.insert(kFlags[5].number[kColumn]);  // TensorFloat-32 is on by default
   return Handle<ConfigWorker>::make(worker);
 }
@@ -171,6 +235,73 @@ void* create_profile(BuilderWorker* self) {
 const void* memory_data(MemoryWorker* self) { return self->bytes.data(); }
 uint64_t memory_size(MemoryWorker* self) { return self->bytes.size(); }
 
+void** memory_table() {
+  static void** const table = [] {
+    const char* const name = "VHostMemory";
+    void** const made = make_table(name);
+    put(made, name, "data() const", address(&memory_data));
+    put(made, name, "size() const", address(&memory_size));
+    return made;
+  }();
+  return table;
+}
+void* serialize_timing(TimingCache* self) {
+  return Handle<MemoryWorker>::make(new MemoryWorker{memory_table(), kTimingMagic + std::to_string(self->builds)});
+}
+
+// What TensorRT does with a calibrator: reads its cache, or asks it for batches until there are no more, and tells it a
+// cache. The range of an input is the largest value that it had. Throws std::string.
+std::string calibrate(const NetworkWorker& network, const ConfigWorker& config) {
+  const char* const name = "IInt8EntropyCalibrator2";
+  void** const table = *static_cast<void***>(config.calibrator);
+  const auto function = [&](const char* signature) { return table[slot_of(name, signature)]; };
+  const auto algorithm = reinterpret_cast<int32_t (*)(void*)>(function("getAlgorithm()"))(config.calibrator);
+  const std::string head =
+      "TRT-" + std::to_string(kVersion) + (algorithm == 2 ? "-EntropyCalibration2\n" : "-MinMaxCalibration\n");
+  size_t size = 0;
+  const void* const kept = reinterpret_cast<const void* (*)(void*, size_t&)>(
+      function("readCalibrationCache(unsigned long&)"))(config.calibrator, size);
+  if (kept != nullptr) return "from a cache of " + std::to_string(size) + " bytes";
+  const auto batch =
+      reinterpret_cast<bool (*)(void*, void**, const char**, int32_t)>(function("getBatch(void**, char const**, int)"));
+  std::vector<void*> bindings(network.tensors.size());
+  std::vector<const char*> names;
+  for (const auto& tensor : network.tensors) names.push_back(tensor->name.c_str());
+  std::vector<float> largest(bindings.size());
+  int batches = 0;
+  while (batch(config.calibrator, bindings.data(), names.data(), static_cast<int32_t>(names.size()))) {
+    ++batches;
+    for (size_t i = 0; i < bindings.size(); ++i) {
+      Shape shape = network.tensors[i]->shape;
+      if (is_open(shape)) {
+        if (config.calibration_profile == nullptr) throw std::string("Error Code 4: no calibration profile");
+        shape = config.calibration_profile->shapes.at(network.tensors[i]->name).at(1);
+      }
+      size_t count = 1;
+      for (const int64_t one : shape) count *= static_cast<size_t>(one);
+      if (network.tensors[i]->dtype != 0) continue;
+      const auto* const values = static_cast<const float*>(
+          cuda_simulator_resolve(reinterpret_cast<uint64_t>(bindings[i]), count * sizeof(float)));
+      if (values == nullptr) throw std::string("Error Code 1: Cuda Runtime (an illegal memory access was encountered)");
+      for (size_t k = 0; k < count; ++k) largest[i] = std::max(largest[i], std::abs(values[k]));
+    }
+  }
+  if (batches == 0)
+    throw std::string("Error Code 2: Internal Error (Calibration failure occurred with no scaling factors detected.)");
+  std::string text = head;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const float scale = largest[i] / 127;
+    uint32_t bits;
+    std::memcpy(&bits, &scale, sizeof bits);
+    char line[16];
+    std::snprintf(line, sizeof line, ": %08x\n", bits);
+    text += names[i] + std::string(line);
+  }
+  reinterpret_cast<void (*)(void*, const void*, size_t)>(function("writeCalibrationCache(void const*, unsigned long)"))(
+      config.calibrator, text.data(), text.size());
+  return "with " + std::to_string(batches) + " batches";
+}
+
 // Throws std::string where the network cannot be built so.
 std::string build_plan(const NetworkWorker& network, const ConfigWorker& config) {
   Plan plan = network.plan;
@@ -205,6 +336,23 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   };
   if (plan.dla && kMajor < 11 && !has("fp16") && !has("int8"))
     throw std::string("Error Code 4: Internal Error (DLA validation failed: neither FP16 nor INT8 is allowed)");
+  const bool typed = (network.flags & 2) != 0 || kMajor >= 11;
+  const bool quantized = std::any_of(plan.outputs.begin(), plan.outputs.end(),
+                                     [](const Output& one) { return one.op == Output::Op::kFakeQuantize; });
+  if (quantized && !typed && !has("int8"))
+    throw std::string("Error Code 4: Internal Error (Q/DQ layers are there, and INT8 is not allowed)");
+  if (typed && (has("fp16") || has("bf16") || has("int8")))
+    throw std::string("Error Code 3: API Usage Error (flags of precision in a strongly typed network)");
+  std::string calibrated;
+  if (config.calibrator != nullptr) {
+    if (!has("int8")) throw std::string("Error Code 3: API Usage Error (a calibrator without INT8)");
+    calibrated = " calibrated " + calibrate(network, config);
+  }
+  if (!typed && nvinfer_simulator_setting("f32_layers") == 0)
+    plan.computes = config.calibrator != nullptr                  ? "Int8"
+                    : has("bf16") && kMajor >= 10 && !has("fp16") ? "BFloat16"
+                    : has("fp16")                                 ? "Half"
+                                                                  : plan.computes;
   std::string built = (network.flags & 2) != 0 || kMajor >= 11 ? "typed" : "weak";
   for (const Flag& flag : kFlags) {
     if (has(flag.name)) built += std::string(" ") + flag.name;
@@ -212,18 +360,13 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   built += " level " + std::to_string(config.level) + " workspace " + std::to_string(config.workspace) + " hardware " +
            std::to_string(config.hardware);
   if (plan.dla) built += " dla " + std::to_string(config.dla_core);
+  built += calibrated;
+  if (config.timing != nullptr) built += " timed " + std::to_string(config.timing->builds++);
   plan.built = built;
   return plan_text(plan, kMajor);
 }
 
 void* build(BuilderWorker*, Handle<NetworkWorker>* network, Handle<ConfigWorker>* config) {
-  static void** const table = [] {
-    const char* const name = "VHostMemory";
-    void** const made = make_table(name);
-    put(made, name, "data() const", address(&memory_data));
-    put(made, name, "size() const", address(&memory_size));
-    return made;
-  }();
   if (nvinfer_simulator_setting("build_abort") != 0) std::abort();
   if (nvinfer_simulator_setting("build_memory") != 0) {
     error("IBuilder::buildSerializedNetwork: Error Code 2: OutOfMemory (Requested size was 8589934592 bytes.)");
@@ -232,7 +375,7 @@ void* build(BuilderWorker*, Handle<NetworkWorker>* network, Handle<ConfigWorker>
   call_log(3, "Building an engine");
   std::this_thread::sleep_for(std::chrono::milliseconds(nvinfer_simulator_setting("build_ms")));
   try {
-    return Handle<MemoryWorker>::make(new MemoryWorker{table, build_plan(*network->worker, *config->worker)});
+    return Handle<MemoryWorker>::make(new MemoryWorker{memory_table(), build_plan(*network->worker, *config->worker)});
   } catch (const std::string& text) {
     error("IBuilder::buildSerializedNetwork: " + text);
     return nullptr;
@@ -249,6 +392,13 @@ EXPORT bool nvinfer_simulator_define(void* object, const char* lines) {
     void** const made = make_table(name);
     put(made, name, "getName() const", address(&tensor_name));
     put(made, name, "getDimensions() const", address(&tensor_shape));
+    put(made, name, "getType() const", address(&tensor_type));
+    return made;
+  }();
+  static void** const layer_table = [] {
+    const char* const name = "VLayer";
+    void** const made = make_table(name);
+    put(made, name, "getType() const", address(&layer_type));
     return made;
   }();
   NetworkWorker& network = *static_cast<Handle<NetworkWorker>*>(object)->worker;
@@ -259,8 +409,18 @@ EXPORT bool nvinfer_simulator_define(void* object, const char* lines) {
     return false;
   }
   for (const Input& one : network.plan.inputs) {
-    network.tensors.push_back(std::make_unique<TensorWorker>(TensorWorker{table, one.name, one.shape}));
+    network.tensors.push_back(std::make_unique<TensorWorker>(TensorWorker{table, one.name, one.shape, one.dtype}));
     network.handles.push_back(Handle<TensorWorker>::make(network.tensors.back().get()));
+  }
+  const auto add_layer = [&](int32_t type) {  // LayerType
+    network.layers.push_back(std::make_unique<LayerWorker>(LayerWorker{layer_table, type}));
+    network.layer_handles.push_back(Handle<LayerWorker>::make(network.layers.back().get()));
+  };
+  for (const Output& one : network.plan.outputs) {
+    constexpr int32_t kElementWise = 9, kQuantize = kMajor < 10 ? 33 : 32;
+    const bool quantizes = one.op == Output::Op::kFakeQuantize;
+    add_layer(quantizes ? kQuantize : kElementWise);
+    if (quantizes) add_layer(kQuantize + 1);
   }
   return true;
 }
@@ -288,6 +448,9 @@ EXPORT void* createInferBuilder_INTERNAL(void* given, int32_t version) {
     put(made, name, "createBuilderConfig()", address(&create_config));
     put(made, name, "createOptimizationProfile()", address(&create_profile));
     put(made, name, "buildSerializedNetwork(INetworkDefinition&, IBuilderConfig&)", address(&build));
+#if TRT_MAJOR < 11
+    put(made, name, "platformHasFastInt8() const", address(&has_fast_int8));
+#endif
     return made;
   }();
   return Handle<BuilderWorker>::make(new BuilderWorker{table, {}, {}});

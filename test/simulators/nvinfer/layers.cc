@@ -43,7 +43,7 @@ std::string layer_information(const Plan& plan, size_t index) {
   const Output& output = plan.outputs[index];
   const Input& input = plan.inputs[output.input];
   if (plan.verbosity != "detailed") return quoted(output.name);
-  static constexpr const char* kTypes[] = {"Identity", "ElementWise", "NonZero"};
+  static constexpr const char* kTypes[] = {"Identity", "ElementWise", "NonZero", "Quantize"};
   const std::string type = plan.dla ? "DLA" : kTypes[static_cast<int>(output.op)];
   const auto tensor = [](const std::string& name, const Shape& shape, int dtype) {
     bool open = false;
@@ -55,11 +55,14 @@ std::string layer_information(const Plan& plan, size_t index) {
     return "{\"Name\": " + quoted(name) + ", \"Location\": \"Device\", \"Dimensions\": [" + dims +
            "], \"Format/Datatype\": \"" + (open ? "N/A due to dynamic shapes" : format_of(dtype)) + "\"}";
   };
+  const std::string computes = output.op == Output::Op::kFakeQuantize ? "Int8" : plan.computes;
+  const std::string weights =
+      computes.empty() ? "" : ",\n  \"Weights\": {\"Type\": " + quoted(computes) + ", \"Count\": 1}";
   return "{\n  \"Name\": " + quoted(output.name) + ",\n  \"LayerType\": \"" + type + "\",\n  \"Inputs\": [\n  " +
          tensor(input.name, input.shape, input.dtype) + "],\n  \"Outputs\": [\n  " +
          tensor(output.name, input.shape, dtype_of(plan, output)) +
-         "],\n  \"ParameterType\": \"ElementWise\",\n  \"nbOps\": 1,\n  \"TacticName\": \"simulated_" + type +
-         "\",\n  \"TacticValue\": \"0x0000000000000000\",\n  \"StreamId\": 0,\n  \"Metadata\": \"\"\n}";
+         "],\n  \"ParameterType\": \"ElementWise\",\n  \"nbOps\": 1,\n  \"TacticName\": \"simulated_" + type + "\"" +
+         weights + ",\n  \"TacticValue\": \"0x0000000000000000\",\n  \"StreamId\": 0,\n  \"Metadata\": \"\"\n}";
 }
 
 struct InspectorWorker {

@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <iomanip>
@@ -34,6 +36,15 @@ void add(const void* from, void* to, size_t count, double number) {
     std::memcpy(&value, static_cast<const char*>(from) + i * sizeof(T), sizeof value);
     value = static_cast<T>(static_cast<double>(value) + number);
     std::memcpy(static_cast<char*>(to) + i * sizeof(T), &value, sizeof value);
+  }
+}
+
+void fake_quantize(const void* from, void* to, size_t count, float scale) {
+  for (size_t i = 0; i < count; ++i) {
+    float value;
+    std::memcpy(&value, static_cast<const char*>(from) + i * sizeof value, sizeof value);
+    value = std::clamp(std::nearbyint(value / scale), -128.0F, 127.0F) * scale;
+    std::memcpy(static_cast<char*>(to) + i * sizeof value, &value, sizeof value);
   }
 }
 
@@ -82,6 +93,9 @@ Plan parse_plan(const std::string& text, int major) {
       if (word == "add") {
         output.op = Output::Op::kAdd;
         words >> output.number;
+      } else if (word == "fakequantize") {
+        output.op = Output::Op::kFakeQuantize;
+        words >> output.number;
       } else if (word == "nonzero") {
         output.op = Output::Op::kNonZero;
       }
@@ -102,6 +116,8 @@ Plan parse_plan(const std::string& text, int major) {
       plan.dla = true;
     } else if (word == "built") {
       std::getline(words >> std::ws, plan.built);
+    } else if (word == "computes") {
+      words >> plan.computes;
     } else if (word == "synchronizes") {
       plan.synchronizes = true;
     } else if (word == "end") {
@@ -123,17 +139,18 @@ std::string plan_text(const Plan& plan, int major) {
     }
     text << " range " << input.smallest << " " << input.largest << "\n";
   }
-  constexpr const char* kOperations[] = {"identity", "add", "nonzero"};
+  constexpr const char* kOperations[] = {"identity", "add", "nonzero", "fakequantize"};
   for (const Output& output : plan.outputs) {
     text << "output " << std::quoted(output.name) << " " << kOperations[static_cast<size_t>(output.op)] << " "
          << std::quoted(plan.inputs[output.input].name);
-    if (output.op == Output::Op::kAdd) text << " " << output.number;
+    if (output.op == Output::Op::kAdd || output.op == Output::Op::kFakeQuantize) text << " " << output.number;
     text << "\n";
   }
   for (const std::string& plugin : plan.plugins) text << "plugin " << plugin << "\n";
   text << "duration_us " << plan.duration_us << "\nprofiles " << plan.profiles << "\n";
   text << "verbosity " << plan.verbosity << "\n";
   if (plan.dla) text << "dla\n";
+  if (!plan.computes.empty()) text << "computes " << plan.computes << "\n";
   if (!plan.built.empty()) text << "built " << plan.built << "\n";
   text << "end\n";
   return text.str();
@@ -149,6 +166,8 @@ void compute(const Output& output, int dtype, const void* from, void* to, size_t
   if (count == 0) return;
   if (output.op == Output::Op::kIdentity) {
     std::memcpy(to, from, count * dtype_size(dtype));
+  } else if (output.op == Output::Op::kFakeQuantize) {
+    fake_quantize(from, to, count, static_cast<float>(output.number));
   } else if (dtype == 0) {
     add<float>(from, to, count, output.number);
   } else {

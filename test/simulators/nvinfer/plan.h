@@ -19,7 +19,7 @@ struct Input {
 };
 
 struct Output {
-  enum class Op { kIdentity, kAdd, kNonZero };
+  enum class Op { kIdentity, kAdd, kNonZero, kFakeQuantize };  // the last: to i8 and back, by the scale `number`
   std::string name;
   Op op = Op::kIdentity;
   size_t input = 0;
@@ -34,6 +34,7 @@ struct Plan {
   int profiles = 1;
   std::vector<std::string> plugins;
   std::string built;                // what the builder was told
+  std::string computes;             // the type that layers compute in, as the inspector words it; empty: the outputs'
   std::string verbosity = "names";  // what the inspector tells: also "none", "detailed"
   bool no_context = false, synchronizes = false, dla = false;
 };

@@ -115,6 +115,7 @@ double first_of(const Message& tensor) {
       std::memcpy(&value, &packed[0].value, sizeof value);
     return value;
   }
+  if (type == 2 || type == 3) return raw.empty() ? static_cast<double>(tensor.value(5)) : from_raw(int8_t{});
   if (type == 6 && !raw.empty()) return from_raw(int32_t{});
   if (type == 10) return half_to_float(raw.empty() ? static_cast<uint16_t>(tensor.value(5)) : from_raw(uint16_t{}));
   if (type == 16 && !raw.empty()) {
@@ -151,11 +152,20 @@ class Network {
       if (found == values_.end()) throw std::string("no tensor is called ") + field.bytes;
       inputs.push_back(found->second);
     }
-    const size_t needed = operation == "Add" ? 2 : operation == "Constant" ? 0 : 1;
+    const bool quantizes = operation == "QuantizeLinear" || operation == "DequantizeLinear";
+    const size_t needed = operation == "Add" || quantizes ? 2 : operation == "Constant" ? 0 : 1;
     if (inputs.size() < needed) throw std::string("too few inputs");
     Value value;
     if (operation == "Identity" || operation == "Cast") {
       value = inputs[0];
+      if (operation == "Cast") note_cast(node);
+    } else if (quantizes) {
+      if (inputs[0].input.empty() || !inputs[1].input.empty()) throw std::string("the scale has to be a constant");
+      value = inputs[0];
+      value.operation = operation == "QuantizeLinear" ? "quantize" : "fakequantize";
+      value.number = inputs[1].number;
+      if (operation == "DequantizeLinear" && (inputs[0].operation != "quantize" || inputs[0].number != value.number))
+        throw std::string("DequantizeLinear has to follow QuantizeLinear of the same scale");
     } else if (operation == "Add") {
       const bool first = inputs[1].input.empty();
       if (!first && !inputs[0].input.empty()) throw std::string("one side has to be a constant");
@@ -190,14 +200,26 @@ class Network {
         throw std::string("no node gives the output ") + name;
       const Value& value = found->second;
       text << "output " << std::quoted(name) << " " << value.operation << " " << std::quoted(value.input);
-      if (value.operation == "add") text << " " << value.number;
+      if (value.operation == "quantize") throw std::string("an output in i8 is not known here");
+      if (value.operation == "add" || value.operation == "fakequantize") text << " " << value.number;
       text << "\n";
     }
     text << plugins_;
+    if (!computes_.empty()) text << "computes " << computes_ << "\n";
     return text.str();
   }
 
  private:
+  // What a model casts to is what it computes in.
+  void note_cast(const Message& node) {
+    for (const auto& field : node.all(5)) {  // attribute
+      const Message attribute(field.bytes);
+      if (attribute.text(1) != "to") continue;
+      if (attribute.value(3) == 10) computes_ = "Half";
+      if (attribute.value(3) == 16) computes_ = "BFloat16";
+    }
+  }
+
   void add_input(const Message& info) {
     const std::string name = info.text(1);
     if (values_.count(name) != 0) return;  // an initializer with a default
@@ -216,7 +238,7 @@ class Network {
   const Message& graph_;
   std::map<std::string, Value> values_;
   std::ostringstream inputs_;
-  std::string plugins_;
+  std::string plugins_, computes_;
 };
 
 }  // namespace

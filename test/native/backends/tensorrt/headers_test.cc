@@ -3,6 +3,7 @@
 #include <NvInfer.h>
 #include <NvOnnxParser.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -11,10 +12,13 @@
 #include <vector>
 
 #include "backends/tensorrt/builder_slots.h"
+#include "backends/tensorrt/calibrator.h"
+#include "backends/tensorrt/files.h"
 #include "backends/tensorrt/infer.h"
 #include "backends/tensorrt/profiler.h"
 #include "backends/tensorrt/slots.h"
 #include "core/log.h"
+#include "core/private_files.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -105,7 +109,24 @@ TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
   EXPECT_EQ(slots.set_verbosity, slot(&VBuilderConfig::setProfilingVerbosity));
   EXPECT_EQ(slots.set_level, slot(&VBuilderConfig::setBuilderOptimizationLevel));
   EXPECT_EQ(slots.set_hardware_level, slot(&VBuilderConfig::setHardwareCompatibilityLevel));
+#if NV_TENSORRT_MAJOR < 11
+  EXPECT_EQ(slots.has_fast_int8, slot(&VBuilder::platformHasFastInt8));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  EXPECT_EQ(slots.set_calibrator, slot(&VBuilderConfig::setInt8Calibrator));
+  EXPECT_EQ(slots.set_calibration_profile, slot(&VBuilderConfig::setCalibrationProfile));
+#pragma GCC diagnostic pop
+#endif
+  EXPECT_EQ(slots.create_timing_cache, slot(&VBuilderConfig::createTimingCache));
+  EXPECT_EQ(slots.set_timing_cache, slot(&VBuilderConfig::setTimingCache));
+  EXPECT_EQ(slots.timing_cache, slot(&VBuilderConfig::getTimingCache));
+  EXPECT_EQ(slots.set_progress_monitor, slot(&VBuilderConfig::setProgressMonitor));
+  EXPECT_EQ(slots.serialize, slot(&nvinfer1::apiv::VTimingCache::serialize));
   EXPECT_EQ(slots.input_count, slot(&VNetworkDefinition::getNbInputs));
+  EXPECT_EQ(slots.layer_count, slot(&VNetworkDefinition::getNbLayers));
+  EXPECT_EQ(slots.layer, slot(&VNetworkDefinition::getLayer));
+  EXPECT_EQ(slots.layer_type, slot(&nvinfer1::apiv::VLayer::getType));
+  EXPECT_EQ(slots.tensor_type, slot(&VTensor::getType));
   EXPECT_EQ(slots.input, slot(&VNetworkDefinition::getInput));
   EXPECT_EQ(slots.tensor_name, slot(&VTensor::getName));
   EXPECT_EQ(slots.tensor_shape, slot(&VTensor::getDimensions));
@@ -141,6 +162,8 @@ TEST(TensorRtHeaders, HaveTheBuildersNumbers) {
   EXPECT_EQ(number(nvinfer1::NetworkDefinitionCreationFlag::kSTRONGLY_TYPED), 1);
 #endif
 #pragma GCC diagnostic pop
+  EXPECT_EQ(layer_types_of(NV_TENSORRT_MAJOR).quantize, number(nvinfer1::LayerType::kQUANTIZE));
+  EXPECT_EQ(layer_types_of(NV_TENSORRT_MAJOR).dequantize, number(nvinfer1::LayerType::kDEQUANTIZE));
   EXPECT_EQ(flags.gpu_fallback, number(Flag::kGPU_FALLBACK));
   EXPECT_EQ(flags.refit, number(Flag::kREFIT));
   EXPECT_EQ(flags.tf32, number(Flag::kTF32));
@@ -164,7 +187,16 @@ struct Opened : Class {
   }
 };
 
+template <>
+std::ptrdiff_t Opened<nvinfer1::ILayer>::worker_offset() {
+  alignas(16) static char place[sizeof(Opened)];
+  auto* const object = reinterpret_cast<Opened*>(place);
+  return reinterpret_cast<char*>(&object->mLayer) - place;
+}
+
 TEST(TensorRtHeaders, HaveTheWorkerBehindTheTable) {
+  EXPECT_EQ(Opened<nvinfer1::ILayer>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+  EXPECT_EQ(Opened<nvinfer1::ITimingCache>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::IRuntime>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::ICudaEngine>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::IExecutionContext>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
@@ -250,6 +282,38 @@ TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
   allocator->notifyShape("y", dims);
   EXPECT_EQ(sink.shape, (Shape{2, 3, 100'000}));
 }
+
+#if NV_TENSORRT_MAJOR < 11
+TEST(TensorRtHeaders, ItsCalibratorIsOurs) {
+  char folder[] = "/tmp/edge-infer-calibrator-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  BuildOptions options;
+  options.calibration_cache = std::string(folder) + "/cache";
+  const std::string text = "TRT-8601-EntropyCalibration2\nx: 3f800000\n";
+  ASSERT_TRUE(replace_file(options.calibration_cache, text.data(), text.size()));
+  Calibrator ours(NV_TENSORRT_MAJOR, options, nullptr, {});
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  auto* const calibrator = static_cast<nvinfer1::IInt8Calibrator*>(ours.interface());
+  EXPECT_EQ(calibrator->getBatchSize(), 1);
+  size_t size = 0;
+  const void* const cache = calibrator->readCalibrationCache(size);
+  EXPECT_EQ(std::string(static_cast<const char*>(cache), size), text);
+  EXPECT_EQ(calibrator->getAlgorithm(), nvinfer1::CalibrationAlgoType::kENTROPY_CALIBRATION_2);
+  void* binding = nullptr;
+  const char* name = "x";
+  EXPECT_FALSE(calibrator->getBatch(&binding, &name, 1));  // it has no inputs
+  calibrator->writeCalibrationCache("other", 5);
+  EXPECT_EQ(read_file(options.calibration_cache).size(), text.size());
+  EXPECT_EQ(static_cast<int>(nvinfer1::CalibrationAlgoType::kMINMAX_CALIBRATION), 3);
+#if NV_TENSORRT_MAJOR >= 10
+  EXPECT_EQ(calibrator->getAPILanguage(), nvinfer1::APILanguage::kCPP);
+  EXPECT_STREQ(calibrator->getInterfaceInfo().kind, "IInt8EntropyCalibrator2");
+#endif
+#pragma GCC diagnostic pop
+  remove_tree(folder);
+}
+#endif
 
 TEST(TensorRtHeaders, ItsProfilerIsOurs) {
   Profiler ours(NV_TENSORRT_MAJOR);

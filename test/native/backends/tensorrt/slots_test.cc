@@ -97,6 +97,7 @@ constexpr BuilderUse kBuilderUses[] = {
     {"VBuilder", "createNetworkV2(unsigned int)", &BuilderSlots::create_network},
     {"VBuilder", "createOptimizationProfile()", &BuilderSlots::create_profile},
     {"VBuilder", "buildSerializedNetwork(INetworkDefinition&, IBuilderConfig&)", &BuilderSlots::build},
+    {"VBuilder", "platformHasFastInt8() const", &BuilderSlots::has_fast_int8},
     {"VBuilderConfig", "clearFlag(BuilderFlag)", &BuilderSlots::clear_flag},
     {"VBuilderConfig", "setFlag(BuilderFlag)", &BuilderSlots::set_flag},
     {"VBuilderConfig", "setDLACore(int)", &BuilderSlots::set_dla_core},
@@ -107,14 +108,25 @@ constexpr BuilderUse kBuilderUses[] = {
     {"VBuilderConfig", "setBuilderOptimizationLevel(int)", &BuilderSlots::set_level, "8.6"},
     {"VBuilderConfig", "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", &BuilderSlots::set_hardware_level,
      "8.6"},
+    {"VBuilderConfig", "setInt8Calibrator(IInt8Calibrator*)", &BuilderSlots::set_calibrator},
+    {"VBuilderConfig", "setCalibrationProfile(IOptimizationProfile const*)", &BuilderSlots::set_calibration_profile},
+    {"VBuilderConfig", "createTimingCache(void const*, unsigned long) const", &BuilderSlots::create_timing_cache},
+    {"VBuilderConfig", "setTimingCache(ITimingCache const&, bool)", &BuilderSlots::set_timing_cache},
+    {"VBuilderConfig", "getTimingCache() const", &BuilderSlots::timing_cache},
+    {"VBuilderConfig", "setProgressMonitor(IProgressMonitor*)", &BuilderSlots::set_progress_monitor, "9.1"},
     {"VNetworkDefinition", "getNbInputs() const", &BuilderSlots::input_count},
     {"VNetworkDefinition", "getInput(int) const", &BuilderSlots::input},
+    {"VNetworkDefinition", "getNbLayers() const", &BuilderSlots::layer_count},
+    {"VNetworkDefinition", "getLayer(int) const", &BuilderSlots::layer},
+    {"VLayer", "getType() const", &BuilderSlots::layer_type},
     {"VTensor", "getName() const", &BuilderSlots::tensor_name},
     {"VTensor", "getDimensions() const", &BuilderSlots::tensor_shape},
+    {"VTensor", "getType() const", &BuilderSlots::tensor_type},
     {"VOptimizationProfile", "setDimensions(char const*, OptProfileSelector, Dims64 const&)",
      &BuilderSlots::set_dimensions, "8.5", "setDimensions(char const*, OptProfileSelector, Dims32)"},
     {"VHostMemory", "data() const", &BuilderSlots::data},
     {"VHostMemory", "size() const", &BuilderSlots::size},
+    {"VTimingCache", "serialize() const", &BuilderSlots::serialize},
     {"IParser", "parse(void const*, unsigned long, char const*)", &BuilderSlots::parse},
     {"IParser", "getNbErrors() const", &BuilderSlots::error_count},
     {"IParser", "getError(int) const", &BuilderSlots::error},
@@ -130,7 +142,9 @@ TEST_P(SlotsTest, OfTheBuilderAreThoseOfTheTableOfFacts) {
   const int major = GetParam();
   for (const BuilderUse& use : kBuilderUses) {
     const char* const signature = major == 8 && use.signature_8 != nullptr ? use.signature_8 : use.signature;
-    if (*signature == 0) {
+    const bool is_for_int8 =
+        std::strstr(signature, "Int8") != nullptr || std::strstr(signature, "Calibration") != nullptr;
+    if (*signature == 0 || (major == 11 && is_for_int8)) {
       EXPECT_EQ(builder_slots_of(major).*use.slot, -1) << use.signature;
       continue;
     }
