@@ -37,7 +37,7 @@ void wait_for_loads(const Addon& addon) {
 Napi::Value initialize(const Napi::CallbackInfo& info) {
   auto* addon = info.Env().GetInstanceData<Addon>();
   addon->completions = Completions::create(info.Env(), info[0].As<Napi::Function>(), info[1].As<Napi::Function>(),
-                                           info[2].As<Napi::Function>());
+                                           info[2].As<Napi::Function>(), info[3].As<Napi::Function>());
   addon->log_listener = add_log_listener(
       [completions = addon->completions](LogLevel level, const std::string& backend, const std::string& message) {
         completions->log(level, backend, message);

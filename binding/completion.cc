@@ -42,11 +42,12 @@ Napi::Value copy_outputs(Napi::Env env, const RunEnd& end) {
 }  // namespace
 
 std::shared_ptr<Completions> Completions::create(Napi::Env env, Napi::Function dispatch, Napi::Function log,
-                                                 Napi::Function device_event) {
+                                                 Napi::Function device_event, Napi::Function progress) {
   std::shared_ptr<Completions> self(new Completions);
   self->dispatch_ = Napi::Persistent(dispatch);
   self->log_ = Napi::Persistent(log);
   self->device_event_ = Napi::Persistent(device_event);
+  self->progress_ = Napi::Persistent(progress);
   const napi_value name = Napi::String::New(env, "edge-infer");
   // The function holds a reference of its own until it is finalized, after the last call.
   auto* held = new std::shared_ptr<Completions>(self);
@@ -99,6 +100,9 @@ void Completions::log(LogLevel level, const std::string& backend, const std::str
   push(LogLine{level, backend, message});
 }
 void Completions::device_event(const DeviceEvent& event) noexcept { push(event); }
+void Completions::progress(uint64_t token, const std::string& phase, double fraction) noexcept {
+  push(Progress{token, phase, fraction});
+}
 
 void Completions::drain(Napi::Env env) {
   {
@@ -178,6 +182,13 @@ void Completions::deliver(Napi::Env env, DeviceEvent& event) {
   call(env, device_event_, {Napi::String::New(env, device_event_name(event.kind)), value});
 }
 
+void Completions::deliver(Napi::Env env, Progress& progress) {
+  if (forgotten_.count(progress.token) != 0) return;
+  call(env, progress_,
+       {Napi::Number::New(env, static_cast<double>(progress.token)), Napi::String::New(env, progress.phase),
+        Napi::Number::New(env, progress.fraction)});
+}
+
 void Completions::close() {
   std::vector<Item> dropped;  // dies after the lock: a dropped load or delivery calls back into its session
   {
@@ -190,6 +201,7 @@ void Completions::close() {
   dispatch_.Reset();
   log_.Reset();
   device_event_.Reset();
+  progress_.Reset();
   napi_release_threadsafe_function(tsfn_, napi_tsfn_abort);
 }
 

@@ -24,9 +24,10 @@ namespace edge::binding {
 class Completions final : public Sink, public std::enable_shared_from_this<Completions> {
  public:
   // Made on the JS thread. `dispatch(token, error, value)` is called once for every expected answer, `log(level,
-  // backend, message)` for log lines, `device_event(name, event)` for what happens to devices.
+  // backend, message)` for log lines, `device_event(name, event)` for what happens to devices, `progress(token, phase,
+  // fraction)` before the answer of a load that takes its time.
   static std::shared_ptr<Completions> create(Napi::Env env, Napi::Function dispatch, Napi::Function log,
-                                             Napi::Function device_event);
+                                             Napi::Function device_event, Napi::Function progress);
 
   // JS thread: one more answer is to come; the event loop stays alive until then.
   void expect();
@@ -39,6 +40,7 @@ class Completions final : public Sink, public std::enable_shared_from_this<Compl
   using MakeValue = std::function<Napi::Value(Napi::Env)>;
   void answer(uint64_t token, MakeValue make) noexcept;
   void fail(uint64_t token, Error error) noexcept;
+  void progress(uint64_t token, const std::string& phase, double fraction) noexcept;
   void log(LogLevel level, const std::string& backend, const std::string& message) noexcept;
   void device_event(const DeviceEvent& event) noexcept;
 
@@ -55,7 +57,12 @@ class Completions final : public Sink, public std::enable_shared_from_this<Compl
     LogLevel level;
     std::string backend, message;
   };
-  using Item = std::variant<RunEnd, Answer, LogLine, DeviceEvent>;
+  struct Progress {
+    uint64_t token;
+    std::string phase;
+    double fraction;
+  };
+  using Item = std::variant<RunEnd, Answer, LogLine, DeviceEvent, Progress>;
 
   Completions() = default;
   void push(Item item) noexcept;
@@ -64,6 +71,7 @@ class Completions final : public Sink, public std::enable_shared_from_this<Compl
   void deliver(Napi::Env env, Answer& answer);
   void deliver(Napi::Env env, LogLine& line);
   void deliver(Napi::Env env, DeviceEvent& event);
+  void deliver(Napi::Env env, Progress& progress);
   // One expected answer less.
   void arrived();
   void settle(Napi::Env env, uint64_t token, napi_value error, napi_value value);
@@ -75,7 +83,7 @@ class Completions final : public Sink, public std::enable_shared_from_this<Compl
   napi_threadsafe_function tsfn_ = nullptr;
   size_t expected_ = 0;  // this and the next: JS thread only
   std::set<uint64_t> forgotten_;
-  Napi::FunctionReference dispatch_, log_, device_event_;
+  Napi::FunctionReference dispatch_, log_, device_event_, progress_;
   std::vector<Item> draining_;  // kept for its capacity
 };
 

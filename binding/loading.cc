@@ -254,20 +254,23 @@ Napi::Value load_model_js(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto token = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
     auto& addon = *info.Env().GetInstanceData<Addon>();
-    on_own_thread(addon, token,
-                  [load = to_load(info[1].As<Napi::Object>()), cancelled = make_cancellation(addon, token)] {
-                    if (load->trial) {
-                      perform_trial(*load, cancelled);
-                      return Completions::MakeValue();
-                    }
-                    if (load->group) {
-                      perform_member(load, cancelled);
-                      return Completions::MakeValue();
-                    }
-                    return Completions::MakeValue([loaded = perform(*load, cancelled)](Napi::Env env) -> Napi::Value {
-                      return ModelWrap::create(*env.GetInstanceData<Addon>(), loaded);
-                    });
-                  });
+    auto load = to_load(info[1].As<Napi::Object>());
+    load->options.on_progress = [completions = addon.completions, token](const std::string& phase, double fraction) {
+      completions->progress(token, phase, fraction);
+    };
+    on_own_thread(addon, token, [load = std::move(load), cancelled = make_cancellation(addon, token)] {
+      if (load->trial) {
+        perform_trial(*load, cancelled);
+        return Completions::MakeValue();
+      }
+      if (load->group) {
+        perform_member(load, cancelled);
+        return Completions::MakeValue();
+      }
+      return Completions::MakeValue([loaded = perform(*load, cancelled)](Napi::Env env) -> Napi::Value {
+        return ModelWrap::create(*env.GetInstanceData<Addon>(), loaded);
+      });
+    });
     return info.Env().Undefined();
   });
 }

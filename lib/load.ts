@@ -243,7 +243,8 @@ async function toBuild(
 
 async function load(one: Attempt, context: Context, group: NativeGroup | null = null, tier = 0): Promise<Loaded> {
   const { options, shared, signal, deadline } = context;
-  const progress = (stage: LoadProgress['stage']): void => options.onProgress?.({ stage, device: one.id });
+  const progress = (stage: LoadProgress['stage'], more: Pick<LoadProgress, 'phase' | 'fraction'> = {}): void =>
+    options.onProgress?.({ stage, device: one.id, ...more });
   progress('locate');
   const library = locateSdks(one.backend, options.libraries).require();
   if (signal !== undefined && isAborted(signal)) throw abortReason(signal);
@@ -259,7 +260,12 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
   ): Promise<Loaded> => {
     const left = deadline === null ? -1 : deadline - performance.now();
     if (deadline !== null && left <= 0) throw timeout(isolate !== null);
-    const patience = { signal, deadlineMs: left, timeout: () => timeout(isolate !== null) };
+    const patience = {
+      signal,
+      deadlineMs: left,
+      timeout: () => timeout(isolate !== null),
+      progress: (phase: string, fraction: number) => progress('build', { phase, fraction }),
+    };
     const model = await callWithin<NativeModel | undefined>(patience, (token) =>
       native().loadModel(token, {
         ...shared,

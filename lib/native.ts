@@ -244,6 +244,7 @@ export interface NativeBinding {
     dispatch: (token: number, error: unknown, value: unknown) => void,
     log: (level: LogEvent['level'], backend: string, message: string) => void,
     deviceEvent: <Name extends keyof NativeDeviceEvents>(name: Name, event: NativeDeviceEvents[Name]) => void,
+    progress: (token: number, phase: string, fraction: number) => void,
   ): void;
   /** True for one caller in a process, who then calls `aboutToExit` when the process ends. */
   claimExit(): boolean;
@@ -294,6 +295,8 @@ export interface NativeBinding {
 interface Waiting {
   /** Kept alive until the answer: garbage collection of a model would end its runs. */
   readonly owner?: object;
+  /** How far a load has come. */
+  readonly progress?: ((phase: string, fraction: number) => void) | undefined;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -336,6 +339,7 @@ function open(): NativeBinding {
     dispatch,
     (level, backend, message) => onLog({ level, backend, message }),
     (name, event) => onDeviceEvent(name, event),
+    (token, phase, fraction) => waiting.get(token)?.progress?.(phase, fraction),
   );
   // Only the main thread ends the process; a worker's 'exit' is its own.
   if (isMainThread && binding.claimExit()) process.on('exit', () => binding.aboutToExit());
@@ -401,6 +405,7 @@ export interface Patience {
   readonly deadlineMs: number;
   /** What the caller gets when the time is over. */
   readonly timeout: () => InferenceError;
+  readonly progress?: (phase: string, fraction: number) => void;
 }
 
 /** `call` that gives up on `signal` or after a time. Native work in this process goes on, and its result is dropped. */
@@ -424,6 +429,7 @@ export function callWithin<T>(patience: Patience, start: (token: number) => void
     };
     const onAbort = (): void => giveUp(abortReason(signal!));
     const token = expectAnswer({
+      progress: patience.progress,
       resolve: (value) => (settle(), resolve(value as T)),
       reject: (error) => (settle(), reject(error)),
     });

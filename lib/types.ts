@@ -107,6 +107,10 @@ export interface LoadProgress {
   readonly stage: 'locate' | 'probe' | 'load' | 'build' | 'ready';
   /** The device being tried. */
   readonly device: string;
+  /** With `build`, several times, from TensorRT 10 on (8 does not tell): what it is at, in its words, */
+  readonly phase?: string;
+  /** and how much of it is done, 0 to 1. Begins anew where TensorRT begins something else. */
+  readonly fraction?: number;
 }
 
 /** When a device that was lost is used again. */

@@ -81,7 +81,11 @@ export async function withModel<T>(
   try {
     model = await loadModel(file.startsWith('file:') ? new URL(file) : file, {
       ...options,
-      onProgress: ({ stage, device }) => ui.status(`${file}: ${stage} on ${device} …`),
+      onProgress: ({ stage, device, phase = '', fraction }) => {
+        const label = `${file}: ${stage} on ${device}`;
+        if (fraction === undefined) ui.status(`${label} …`);
+        else ui.progress(label, fraction, `${Math.floor(fraction * 100)} % ${phase}`);
+      },
     });
   } catch (error) {
     throw new LoadFailure(error);

@@ -56,6 +56,10 @@ struct ModelSource {
   Bytes weights;
 };
 
+// How far a load has come: what is being done, in the SDK's words, and how much of the whole is done, 0 to 1. It must
+// not throw. Any thread.
+using OnProgress = std::function<void(const std::string& phase, double fraction)>;
+
 struct LoadOptions {
   std::string precision;         // "f32", "f16", "bf16", "auto"; empty: the model's own, never lowered silently
   int threads = 0;               // 0: the SDK decides
@@ -71,6 +75,7 @@ struct LoadOptions {
   std::shared_ptr<Allocator> allocator;  // makes the request buffers
   // Becomes true when nobody waits for this load any more: who can stop, stops, and throws kAborted. May be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;
+  OnProgress on_progress;  // may be empty; only of what takes minutes
 };
 
 // What actually runs, where, and in which precision.

@@ -48,9 +48,9 @@ class LoadedModel final : public IsolatedModel, public Resident, public std::ena
 
   void try_out() override;
 
-  // The first time: fills in what the model says of itself. `cancelled` may be null.
-  void load(const std::atomic<bool>* cancelled, bool first);
-  void reload() override { load(nullptr, false); }
+  // The first time: fills in what the model says of itself. `cancelled` may be null, and `on_progress` empty.
+  void load(const std::atomic<bool>* cancelled, const OnProgress& on_progress, bool first);
+  void reload() override { load(nullptr, {}, false); }
 
  private:
   Reader ask(Kind question, const char* what);
@@ -67,7 +67,7 @@ class LoadedModel final : public IsolatedModel, public Resident, public std::ena
   HostProcess::Connection connection_;
 };
 
-void LoadedModel::load(const std::atomic<bool>* cancelled, bool first) {
+void LoadedModel::load(const std::atomic<bool>* cancelled, const OnProgress& on_progress, bool first) {
   HostProcess::Connection connection = process_->connect(!first);
   std::vector<int> descriptors;
   if (bytes_) descriptors.push_back(bytes_.get());
@@ -77,7 +77,7 @@ void LoadedModel::load(const std::atomic<bool>* cancelled, bool first) {
   // A first load takes what it takes, and its caller can end it. Nobody waits for one after a restart: a device that
   // hangs there would be gone for good.
   const int64_t limit = std::max(process_->options().first_timeout_ms * kNsPerMs, 10 * load_ns_);
-  auto message = connection.channel.receive([&] {
+  const auto give_up = [&] {
     if (!first && now_ns() - begin > limit) {
       process_->kill(connection.generation,
                      "its model did not load again within " + std::to_string(limit / kNsPerMs) + " ms");
@@ -86,7 +86,17 @@ void LoadedModel::load(const std::atomic<bool>* cancelled, bool first) {
     if (cancelled == nullptr || !cancelled->load()) return false;
     process_->kill(connection.generation, "its load was given up");
     return true;
-  });
+  };
+  auto message = connection.channel.receive(give_up);
+  for (int64_t next = 0; message && message->kind == Kind::kProgress; message = connection.channel.receive(give_up)) {
+    // A host that says more than anybody can read is not believed.
+    constexpr int64_t kPauseNs = 20 * kNsPerMs;
+    if (!on_progress || now_ns() < next) continue;
+    next = now_ns() + kPauseNs;
+    const std::string phase = message->body.text();
+    const auto fraction = message->body.get<double>();
+    on_progress(phase.substr(0, 256), fraction > 0 ? std::min(fraction, 1.0) : 0);
+  }
   if (cancelled != nullptr && cancelled->load() && !message) {
     throw Error(ErrorCode::kAborted, "The load was given up, and its host process ended.");
   }
@@ -197,7 +207,7 @@ class HostedDevice final : public IsolatedDevice {
     if (source.weights.size > 0) weights = memory_with(source.weights);
     auto model = std::make_shared<LoadedModel>(process_, std::move(message), std::move(bytes), std::move(weights), id,
                                                options.allocator);
-    model->load(options.cancelled.get(), true);
+    model->load(options.cancelled.get(), options.on_progress, true);
     process_->add(model);
     return model;
   }

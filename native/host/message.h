@@ -31,6 +31,7 @@ enum class Kind : uint8_t {
   kProfile,
   kAllocate,  // host, before it answers kBind or kRun: it needs a buffer of so many bytes
   kBuffer,    // parent: the buffer's number, with its memory
+  kProgress,  // host, before it answers kLoad: what it is doing, and how much of it is done
   kAnswer,    // host: what was asked for
   kFailed,    // host, or the parent on kAllocate: an Error
 };

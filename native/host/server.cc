@@ -154,7 +154,7 @@ void open_device(const Channel& channel, Message& message) {
   });
 }
 
-std::shared_ptr<Model> load(Message& message, Writer& reply) {
+std::shared_ptr<Model> load(const Channel& channel, Message& message, Writer& reply) {
   const auto id = message.body.get<uint64_t>();
   const std::shared_ptr<Device> device = device_of(message.body);
   ModelSource source;
@@ -174,6 +174,12 @@ std::shared_ptr<Model> load(Message& message, Writer& reply) {
   map(weights, source.weights, weights_size);
   LoadOptions options = read_load_options(message.body);
   options.allocator = std::make_shared<ParentsAllocator>();
+  options.on_progress = [&channel](const std::string& phase, double fraction) {
+    Writer progress(Kind::kProgress);
+    progress.put(phase);
+    progress.put(fraction);
+    channel.send(progress);
+  };
   std::shared_ptr<Model> model = device->load(source, options);
   write(reply, model->inputs());
   write(reply, model->outputs());
@@ -185,7 +191,7 @@ std::shared_ptr<Model> load(Message& message, Writer& reply) {
 
 void serve_model(const Channel& channel, Message message) {
   std::shared_ptr<Model> model;
-  answer(channel, [&](Writer& reply) { model = load(message, reply); });
+  answer(channel, [&](Writer& reply) { model = load(channel, message, reply); });
   message = Message();
   while (model) {
     auto question = channel.receive();

@@ -51,14 +51,15 @@ describe('an ONNX model', () => {
   it('is built in a process of its own, kept, and found again', async () => {
     const cache = newCache();
     const stages: LoadProgress['stage'][] = [];
-    const first = await load(addOnnx(1, [1]), { cache, onProgress: ({ stage }) => stages.push(stage) });
+    const onProgress = ({ stage, fraction }: LoadProgress): void => void (fraction === undefined && stages.push(stage));
+    const first = await load(addOnnx(1, [1]), { cache, onProgress });
     expect(stages).toEqual(['locate', 'load', 'build', 'load', 'ready']);
     expect(first.info).toMatchObject({ isolated: false, fromCache: false, precision: { actual: 'model' } });
     expect(numbers((await first.run({ x }))['y']!.data)).toEqual([2]);
     tellDriver('build_abort 1');
     const file = folder.write('again.onnx', addOnnx(1, [1]));
     stages.length = 0;
-    const again = await load(file, { cache, onProgress: ({ stage }) => stages.push(stage) });
+    const again = await load(file, { cache, onProgress });
     expect(stages).toEqual(['locate', 'load', 'ready']); // no other process
     expect(again.info.fromCache).toBe(true);
     expect(numbers((await again.run({ x }))['y']!.data)).toEqual([2]);
@@ -170,6 +171,26 @@ describe('a build', () => {
     else expect(await ended).toMatchObject({ code: 'ERR_TIMEOUT' });
     tellDriver();
     expect(numbers((await (await load(addOnnx(1, [1]))).run({ x }))['y']!.data)).toEqual([2]);
+  });
+
+  it.each(['here', 'in a host'])('tells how far it is, where TensorRT does: %s', async (where) => {
+    tellDriver('build_ms 1200');
+    const told: LoadProgress[] = [];
+    const isolate = where === 'here' ? false : patient;
+    await load(addOnnx(1, [1]), { isolate, onProgress: (progress) => told.push(progress) });
+    const phases = told.filter(({ fraction }) => fraction !== undefined);
+    if (major < 10) {
+      expect(phases).toEqual([]);
+      return;
+    }
+    expect(phases.length).toBeGreaterThan(3);
+    expect(new Set(phases.map(({ stage, device }) => `${stage} ${device}`))).toEqual(new Set(['build tensorrt:0']));
+    expect(phases.map(({ phase }) => phase)).toContain('Timing');
+    const fractions = phases.map(({ fraction }) => fraction!);
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
+    expect(fractions[0]).toBeLessThan(0.2);
+    expect(fractions.at(-1)).toBeGreaterThan(0.2);
+    expect(fractions.at(-1)).toBeLessThanOrEqual(1);
   });
 
   it('leaves the event loop free', async () => {

@@ -121,11 +121,13 @@ class Builder {
     set_timing_cache(options.timing_cache);
   }
 
-  std::vector<uint8_t> build() {
+  std::vector<uint8_t> build(const BuildProgress& progress) {
     Words words(true);
+    if (major_ >= 10) call<void>(worker(config_), slots_.set_progress_monitor, progress.interface());
     const Object memory(call<void*>(worker(builder_), slots_.build, network_.get(), config_.get()));
     // Inputs that do not fit look to TensorRT like the last ones: it goes on with what it has.
     if (calibrator_) calibrator_->check();
+    if (!memory && progress.is_given_up()) throw Error(ErrorCode::kAborted, "The build of the engine was given up.");
     if (!memory) {
       const bool lacks_memory = words.text().find("OutOfMemory") != std::string::npos;
       fail(lacks_memory ? ErrorCode::kOutOfMemory : ErrorCode::kBackend, "TensorRT could not build the engine.", words,
@@ -350,7 +352,7 @@ class Builder {
 }  // namespace
 
 std::vector<uint8_t> build_engine(const std::shared_ptr<const Gpu>& gpu, const Runtime& runtime, Bytes onnx,
-                                  const std::string& path, const BuildOptions& options) {
+                                  const std::string& path, const BuildOptions& options, BuildProgress& progress) {
   // What a model says of its own types is followed to the letter where TensorRT can.
   const bool typed = options.strongly_typed || options.precision.empty();
   std::string problem;
@@ -359,7 +361,7 @@ std::vector<uint8_t> build_engine(const std::shared_ptr<const Gpu>& gpu, const R
     builder.make_network(typed);
     if (builder.parse(onnx, path, problem)) {
       builder.configure(options);
-      return builder.build();
+      return builder.build(progress);
     }
     // Few models need TensorRT's own plugins, and their library is large.
     if (plugins || !load_standard_plugins(runtime.api()).empty()) break;

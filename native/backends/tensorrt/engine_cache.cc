@@ -47,7 +47,10 @@ std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runt
   std::vector<std::string> files = external_files(source, "tensorrt");
   files.insert(files.end(), plugins.begin(), plugins.end());
   const auto make = [&] {
-    if (!options.only_cached) return build_engine(gpu, runtime, onnx, source.path, build);
+    if (!options.only_cached) {
+      BuildProgress progress(options.on_progress, options.cancelled);
+      return build_engine(gpu, runtime, onnx, source.path, build, progress);
+    }
     throw Error(ErrorCode::kBackend,
                 "The engine was built, but it could not be kept in " + options.cache_directory + ".",
                 "The log says why. Make room there, or name another folder with `cache`.", "tensorrt",

@@ -69,6 +69,7 @@ struct ConfigWorker {
   const ProfileWorker* calibration_profile = nullptr;
   void* calibrator = nullptr;  // an IInt8Calibrator
   struct TimingCache* timing = nullptr;
+  void* monitor = nullptr;  // an IProgressMonitor
 };
 struct TimingCache {
   void** table;
@@ -147,6 +148,10 @@ bool set_calibration_profile(ConfigWorker* self, Handle<ProfileWorker>* profile)
 bool has_fast_int8(BuilderWorker*) { return nvinfer_simulator_setting("no_int8") == 0; }
 #endif
 
+#if TRT_MAJOR >= 10
+void set_monitor(ConfigWorker* self, void* monitor) { self->monitor = monitor; }
+#endif
+
 constexpr const char* kTimingMagic = "edge-infer-simulator timing ";
 
 void* serialize_timing(TimingCache* self);
@@ -188,6 +193,9 @@ void* create_config(BuilderWorker*) {
     put(made, name, "setProfilingVerbosity(ProfilingVerbosity)", address(&set_verbosity));
     put(made, name, "setBuilderOptimizationLevel(int)", address(&set_level));
     put(made, name, "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", address(&set_hardware));
+#if TRT_MAJOR >= 10
+    put(made, name, "setProgressMonitor(IProgressMonitor*)", address(&set_monitor));
+#endif
     put(made, name, "createTimingCache(void const*, unsigned long) const", address(&create_timing_cache));
     put(made, name, "setTimingCache(ITimingCache const&, bool)", address(&set_timing_cache));
 #if TRT_MAJOR < 11
@@ -366,6 +374,39 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   return plan_text(plan, kMajor);
 }
 
+// Takes its time, and tells how far it is: two steps, of which the first has ten in it. False: it was told to give up.
+bool work(const ConfigWorker& config) {
+  const auto pause = std::chrono::milliseconds(nvinfer_simulator_setting("build_ms")) / 10;
+  if (config.monitor == nullptr) {
+    std::this_thread::sleep_for(pause * 10);
+    return true;
+  }
+  void** const table = *static_cast<void***>(config.monitor);
+  const auto function = [&](const char* signature) { return table[slot_of("IProgressMonitor", signature)]; };
+  const auto start = [&](const char* phase, const char* parent, int32_t steps) {
+    reinterpret_cast<void (*)(void*, const char*, const char*, int32_t)>(
+        function("phaseStart(char const*, char const*, int)"))(config.monitor, phase, parent, steps);
+  };
+  const auto step = [&](const char* phase, int32_t number) {
+    return reinterpret_cast<bool (*)(void*, const char*, int32_t)>(function("stepComplete(char const*, int)"))(
+        config.monitor, phase, number);
+  };
+  const auto finish = [&](const char* phase) {
+    reinterpret_cast<void (*)(void*, const char*)>(function("phaseFinish(char const*)"))(config.monitor, phase);
+  };
+  start("Building", nullptr, 2);
+  start("Timing", "Building", 10);
+  bool wanted = true;
+  for (int32_t i = 0; wanted && i < 10; ++i) {
+    std::this_thread::sleep_for(pause);
+    wanted = step("Timing", i);
+  }
+  finish("Timing");
+  for (int32_t i = 0; wanted && i < 2; ++i) wanted = step("Building", i);
+  finish("Building");
+  return wanted;
+}
+
 void* build(BuilderWorker*, Handle<NetworkWorker>* network, Handle<ConfigWorker>* config) {
   if (nvinfer_simulator_setting("build_abort") != 0) std::abort();
   if (nvinfer_simulator_setting("build_memory") != 0) {
@@ -373,7 +414,7 @@ void* build(BuilderWorker*, Handle<NetworkWorker>* network, Handle<ConfigWorker>
     return nullptr;
   }
   call_log(3, "Building an engine");
-  std::this_thread::sleep_for(std::chrono::milliseconds(nvinfer_simulator_setting("build_ms")));
+  if (!work(*config->worker)) return nullptr;
   try {
     return Handle<MemoryWorker>::make(new MemoryWorker{memory_table(), build_plan(*network->worker, *config->worker)});
   } catch (const std::string& text) {

@@ -29,8 +29,9 @@ class BuilderTest : public EngineTest {
     const Gpu::Current current(*gpu);
     const std::string both = libraries(GetParam());
     const Runtime runtime(open_infer(both.substr(both.find('\n') + 1)), dla_core);
+    BuildProgress progress({}, nullptr);
     const std::vector<uint8_t> engine =
-        build_engine(gpu, runtime, bytes_of(onnx), "", read_build_options(options, runtime.api().version));
+        build_engine(gpu, runtime, bytes_of(onnx), "", read_build_options(options, runtime.api().version), progress);
     const std::string text(engine.begin(), engine.end());
     const size_t at = text.find("\nbuilt ") + 7;
     return text.substr(at, text.find('\n', at) - at);

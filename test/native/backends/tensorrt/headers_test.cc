@@ -16,6 +16,7 @@
 #include "backends/tensorrt/files.h"
 #include "backends/tensorrt/infer.h"
 #include "backends/tensorrt/profiler.h"
+#include "backends/tensorrt/progress.h"
 #include "backends/tensorrt/slots.h"
 #include "core/log.h"
 #include "core/private_files.h"
@@ -281,6 +282,21 @@ TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
   dims.d[2] = 100'000;
   allocator->notifyShape("y", dims);
   EXPECT_EQ(sink.shape, (Shape{2, 3, 100'000}));
+}
+
+TEST(TensorRtHeaders, ItsProgressMonitorIsOurs) {
+  std::vector<std::string> told;
+  const auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  BuildProgress ours([&](const std::string& phase, double) { told.push_back(phase); }, cancelled);
+  auto* const monitor = static_cast<nvinfer1::IProgressMonitor*>(ours.interface());
+  EXPECT_EQ(monitor->getAPILanguage(), nvinfer1::APILanguage::kCPP);
+  EXPECT_STREQ(monitor->getInterfaceInfo().kind, "IProgressMonitor");
+  monitor->phaseStart("outer", nullptr, 2);
+  EXPECT_EQ(told, (std::vector<std::string>{"outer"}));
+  EXPECT_TRUE(monitor->stepComplete("outer", 0));
+  *cancelled = true;
+  EXPECT_FALSE(monitor->stepComplete("outer", 1));
+  monitor->phaseFinish("outer");
 }
 
 #if NV_TENSORRT_MAJOR < 11
