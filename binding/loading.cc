@@ -92,6 +92,7 @@ std::shared_ptr<Load> to_load(const Napi::Object& object) {
   load->source.weights_path = text(object, "weightsPath");
   load->source.weights = {load->weights.data(), load->weights.size()};
   load->options.precision = text(object, "precision");
+  load->options.strict = object.Get("strict").As<Napi::Boolean>();
   load->options.threads = number(object, "threads");
   load->options.streams = number(object, "streams");
   load->options.performance_hint = text(object, "performanceHint");

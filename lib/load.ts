@@ -124,6 +124,7 @@ export function common(
   const spinUs = integerOption('advanced.spinUs', advanced.spinUs, 1, 1000, 50);
   return {
     precision,
+    strict: booleanOption('strict', options.strict, false),
     threads: integerOption('threads', options.threads, 1, 1 << 16, 0),
     streams: integerOption('streams', options.streams, 1, 1 << 16, 0),
     performanceHint:

@@ -189,6 +189,7 @@ export interface NativeLoad {
   cacheDirectory: string;
   /** An engine has to be in the cache already. */
   onlyCached: boolean;
+  strict: boolean;
   properties: [string, string][];
   shapes: [string, number[]][];
   inFlight: number;

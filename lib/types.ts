@@ -186,6 +186,12 @@ export interface LoadOptions {
   readonly failover?: boolean | FailoverOptions;
   /** Default: the model's own precision, never lowered silently. */
   readonly precision?: Precision;
+  /**
+   * TensorRT only, which may leave a layer in f32 where `precision` allows less, if that is faster or all that it has: with
+   * `strict` such a layer is `ERR_UNSUPPORTED`, and the error's cause names it. Default false: `info.precision.actual` says
+   * what is computed in what, such as `i8+f32`, and `layers()` which layer.
+   */
+  readonly strict?: boolean;
   /** CPU threads for the computation. Default: the SDK decides. */
   readonly threads?: number;
   /** Parallel execution streams on the device. Default: the SDK decides. */

@@ -202,13 +202,14 @@ bool find_or_fill(const CachePlace& cache, const std::string& key, const Facts& 
 
 std::vector<uint8_t> kept_bytes(const CachePlace& place, const std::string& key, const Facts& facts,
                                 const std::function<std::vector<uint8_t>()>& make, const std::atomic<bool>* cancelled,
-                                bool& from_cache) {
+                                bool& from_cache, const Takes& takes) {
   from_cache = false;
   std::vector<uint8_t> bytes;
   // The very bytes that are checked are the ones that are used.
   const auto find = [&](const Place& at) {
-    from_cache = is_sealed(at.entry(), at.name(), at.secret, kData, &bytes);
-    return from_cache ? Found::kServed : Found::kNone;
+    if (!is_sealed(at.entry(), at.name(), at.secret, kData, &bytes)) return Found::kNone;
+    from_cache = !takes || takes(bytes);
+    return from_cache ? Found::kServed : Found::kRefused;
   };
   const auto fill = [&](const Place& at, const std::string& folder) {
     bytes = make();

@@ -26,10 +26,13 @@ struct CachePlace {
 
 // The bytes of the entry `key`; else those that `make` returns, which are kept. `from_cache` tells which it was. While
 // another thread or process makes the same entry it waits for that one, and throws kAborted when `cancelled`, which may
-// be null, becomes true meanwhile. Throws what `make` throws. Keys are file names that do not begin with a dot.
+// be null, becomes true meanwhile. Throws what `make` and `takes` throw. Kept bytes that `takes`, if it is given,
+// returns false for are made anew: an SDK may refuse later what it made itself. Keys are file names that do not begin
+// with a dot.
+using Takes = std::function<bool(const std::vector<uint8_t>& bytes)>;
 std::vector<uint8_t> kept_bytes(const CachePlace& place, const std::string& key, const Facts& facts,
                                 const std::function<std::vector<uint8_t>()>& make, const std::atomic<bool>* cancelled,
-                                bool& from_cache);
+                                bool& from_cache, const Takes& takes = {});
 
 // The same for an SDK that reads and writes files itself. `use` is called with the folder of the entry, if it is there,
 // and returns whether that served; else `fill` with an empty folder, and what it wrote there is kept where it returns

@@ -62,6 +62,7 @@ using OnProgress = std::function<void(const std::string& phase, double fraction)
 
 struct LoadOptions {
   std::string precision;         // "f32", "f16", "bf16", "auto"; empty: the model's own, never lowered silently
+  bool strict = false;           // a layer in another precision than that one is an error, where the SDK leaves some
   int threads = 0;               // 0: the SDK decides
   int streams = 0;               // 0: the SDK decides
   std::string performance_hint;  // "latency", "throughput" or empty

@@ -221,6 +221,7 @@ void write(Writer& to, const LoadOptions& options) {
   to.put(static_cast<uint8_t>(options.profile));
   to.put(options.cache_directory);
   to.put(static_cast<uint8_t>(options.only_cached));
+  to.put(static_cast<uint8_t>(options.strict));
 }
 
 LoadOptions read_load_options(Reader& from) {
@@ -239,6 +240,7 @@ LoadOptions read_load_options(Reader& from) {
   options.profile = from.flag();
   options.cache_directory = from.text();
   options.only_cached = from.flag();
+  options.strict = from.flag();
   return options;
 }
 

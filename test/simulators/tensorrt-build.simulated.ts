@@ -54,7 +54,7 @@ describe('an ONNX model', () => {
     const onProgress = ({ stage, fraction }: LoadProgress): void => void (fraction === undefined && stages.push(stage));
     const first = await load(addOnnx(1, [1]), { cache, onProgress });
     expect(stages).toEqual(['locate', 'load', 'build', 'load', 'ready']);
-    expect(first.info).toMatchObject({ isolated: false, fromCache: false, precision: { actual: 'model' } });
+    expect(first.info).toMatchObject({ isolated: false, fromCache: false, precision: { actual: 'f32' } });
     expect(numbers((await first.run({ x }))['y']!.data)).toEqual([2]);
     tellDriver('build_abort 1');
     const file = folder.write('again.onnx', addOnnx(1, [1]));
@@ -70,6 +70,16 @@ describe('an ONNX model', () => {
     const model = await load(addOnnx(1, [1]), { isolate: patient });
     expect(model.info).toMatchObject({ isolated: true, fromCache: false });
     expect(numbers((await model.run({ x }))['y']!.data)).toEqual([2]);
+  });
+
+  it('that TensorRT refuses, though it is whole, is built again', async () => {
+    const cache = newCache();
+    await load(addOnnx(1, [1]), { cache });
+    tellDriver('generation 2'); // as if the driver had changed unseen
+    const again = await load(addOnnx(1, [1]), { cache });
+    expect(again.info.fromCache).toBe(false);
+    expect(numbers((await again.run({ x }))['y']!.data)).toEqual([2]);
+    expect((await load(addOnnx(1, [1]), { cache })).info.fromCache).toBe(true);
   });
 
   it('with `cache: false` leaves nothing behind', async () => {
@@ -127,6 +137,22 @@ describe('precision', () => {
     expect(model.inputs[0]!.dtype).toBe('f32');
     expect(numbers((await model.run({ x }))['y']!.data)).toEqual([2]);
     expect(built(cache)).toMatch(major < 11 ? /^weak fp16 level/ : /^typed level/);
+  });
+
+  it('a layer that stays in f32 is told, and with `strict` an error that names it', async () => {
+    if (major >= 11) return; // every layer has the model's own type there
+    tellDriver('f32_layers 1');
+    const cache = newCache();
+    const model = await load(addOnnx(1, [1]), { cache, precision: 'f16' });
+    expect(model.info.precision).toEqual({ requested: 'f16', actual: 'f32' });
+    const error = await failure(load(addOnnx(1, [1]), { cache, precision: 'f16', strict: true }));
+    expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', cause: 'y: f32' });
+    expect(error.message).toContain('1 of 1 layers');
+    tellDriver();
+    await load(addOnnx(1, [1]), { precision: 'f16', strict: true });
+    expect(await failure(load(addOnnx(1, [1]), { strict: 1 as never }))).toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+    });
   });
 
   it('without a word the model’s own, and no TensorFloat-32', async () => {

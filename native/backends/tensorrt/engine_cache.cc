@@ -6,7 +6,6 @@
 #include "backends/tensorrt/build_options.h"
 #include "backends/tensorrt/builder.h"
 #include "backends/tensorrt/files.h"
-#include "core/artifact_cache.h"
 #include "core/error.h"
 #include "core/external_data.h"
 #include "core/sha256.h"
@@ -41,7 +40,7 @@ std::string key_of(const Facts& facts, const std::vector<std::string>& files, co
 
 std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runtime& runtime, const ModelSource& source,
                                Bytes onnx, const LoadOptions& options, const std::vector<std::string>& plugins,
-                               bool& from_cache) {
+                               const Takes& takes, bool& from_cache) {
   const BuildOptions build = read_build_options(options, runtime.api().version);
   // Weights beside the model are what the builder reads, and code of plugins may be what it puts into the engine.
   std::vector<std::string> files = external_files(source, "tensorrt");
@@ -79,7 +78,7 @@ std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runt
   }
   const std::string key = key_now();
   if (key.empty()) return make();
-  return kept_bytes(place, key, about, make, options.cancelled.get(), from_cache);
+  return kept_bytes(place, key, about, make, options.cancelled.get(), from_cache, takes);
 }
 
 }  // namespace edge::tensorrt

@@ -1,7 +1,12 @@
 #include "backends/tensorrt/inspector.h"
 
+#include <algorithm>
 #include <cctype>
+#include <iterator>
+#include <map>
 #include <utility>
+
+#include "core/error.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -209,6 +214,56 @@ std::vector<LayerInfo> inspect(const Engine& engine, const std::string& id, cons
     layers.push_back(std::move(layer));
   }
   return layers;
+}
+
+namespace {
+
+// The type of a layer that computes; empty for those that only move values or change their type, and where nothing is
+// told.
+std::string computes_in(const LayerInfo& layer) {
+  static constexpr const char* kMovers[] = {"Reformat", "NoOp",   "Constant", "Shuffle", "Slice",
+                                            "Cast",     "Gather", "Signal",   "Wait",    "Identity"};
+  static constexpr const char* kTypes[] = {"f32", "f16", "bf16", "i8"};
+  const auto is = [](const std::string& text) { return [&text](const char* one) { return text == one; }; };
+  if (std::any_of(std::begin(kMovers), std::end(kMovers), is(layer.type))) return {};
+  return std::any_of(std::begin(kTypes), std::end(kTypes), is(layer.precision)) ? layer.precision : std::string();
+}
+
+}  // namespace
+
+std::string precision_of(const std::vector<LayerInfo>& layers) {
+  std::map<std::string, size_t> counts;
+  for (const LayerInfo& layer : layers) ++counts[computes_in(layer)];
+  counts.erase("");
+  std::vector<std::pair<std::string, size_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (const auto& [type, count] : sorted) text += (text.empty() ? "" : "+") + type;
+  return text;
+}
+
+void check_precision(const std::vector<LayerInfo>& layers, const std::string& asked) {
+  if (asked.empty() || asked == "auto") return;
+  size_t computing = 0, others = 0;
+  std::string names;
+  for (const LayerInfo& layer : layers) {
+    const std::string type = computes_in(layer);
+    if (type.empty()) continue;
+    ++computing;
+    if (type == asked) continue;
+    constexpr size_t kEnough = 20;
+    if (++others <= kEnough) names += (names.empty() ? "" : "\n") + layer.name + ": " + type;
+  }
+  if (others > 0) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        std::to_string(others) + " of " + std::to_string(computing) + " layers do not compute in " + asked + ".",
+        "The cause names them. Without `strict` they are left as they are.", "tensorrt", names);
+  }
+  if (computing > 0) return;
+  throw Error(ErrorCode::kUnsupported, "The engine does not tell in which precision its layers compute.",
+              "Leave `strict` out, or fix the shapes with `shapes`: TensorRT tells it only where all are fixed.",
+              "tensorrt");
 }
 
 }  // namespace edge::tensorrt

@@ -18,4 +18,10 @@ LayerInfo parse_layer(std::string_view json);
 // context is current.
 std::vector<LayerInfo> inspect(const Engine& engine, const std::string& id, const std::string& gpu);
 
+// The types that layers compute in, the most frequent first: "i8+f16". Empty where none tells.
+std::string precision_of(const std::vector<LayerInfo>& layers);
+
+// Throws kUnsupported where a layer computes in another type than was asked for, or none tells in which.
+void check_precision(const std::vector<LayerInfo>& layers, const std::string& asked);
+
 }  // namespace edge::tensorrt

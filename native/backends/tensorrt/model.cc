@@ -12,6 +12,7 @@
 #include "backends/tensorrt/inspector.h"
 #include "backends/tensorrt/plugins.h"
 #include "backends/tensorrt/request.h"
+#include "core/log.h"
 
 namespace edge::tensorrt {
 namespace {
@@ -78,6 +79,10 @@ Object deserialize(const Runtime& runtime, Bytes plan) {
         "Name the library that has it: `properties: { PLUGINS: '/path/libplugin.so' }`, built for this TensorRT. "
         "Load none of a stranger.",
         "tensorrt", text + (problem.empty() ? "" : "\n" + problem));
+  }
+  if (text.find("OutOfMemory") != std::string::npos || text.find("out of memory") != std::string::npos) {
+    throw Error(ErrorCode::kOutOfMemory, "There is no memory on the GPU for the engine.",
+                "Free the GPU's memory, or load a smaller model.", "tensorrt", text);
   }
   throw Error(
       ErrorCode::kInvalidModel, "TensorRT " + runtime.api().version.text() + " does not take this engine.",
@@ -190,11 +195,24 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   const Gpu::Current current(*gpu);
   load_plugin_libraries(properties.plugins);
   bool from_cache = false;
+  Object object;
   if (!built) {
-    file = engine_of(gpu, *runtime, source, plan, options, properties.plugins, from_cache);
+    // What this TensorRT has built it may refuse later: a driver or a plugin changed in a way that no key knows of.
+    const auto takes = [&](const std::vector<uint8_t>& kept) {
+      try {
+        object = deserialize(*runtime, {kept.data(), kept.size()});
+        return true;
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kInvalidModel) throw;
+        log(LogLevel::kWarning, "tensorrt", "A kept engine is refused, and built again: " + error.cause());
+        return false;
+      }
+    };
+    file = engine_of(gpu, *runtime, source, plan, options, properties.plugins, takes, from_cache);
     plan = {file.data(), file.size()};
   }
-  auto loaded = std::make_shared<Loaded>(gpu, runtime, deserialize(*runtime, plan));
+  if (!object) object = deserialize(*runtime, plan);
+  auto loaded = std::make_shared<Loaded>(gpu, runtime, std::move(object));
   loaded->allocator = options.allocator;
   const Engine& engine = loaded->engine;
   for (int i = 0; i < engine.tensor_count(); ++i) {
@@ -217,10 +235,14 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   // With open shapes every new one would be recorded anew; what is measured is not recorded at all.
   loaded->graphs = !options.profile && properties.graphs.value_or(!loaded->dynamic);
   loaded->profiled = options.profile;
-  if (options.profile) loaded->layers = layers_of(*loaded, device.id);
+  std::vector<LayerInfo> layers = layers_of(*loaded, device.id);
+  if (options.strict) check_precision(layers, options.precision);
   ModelInfo info;
+  info.precision = precision_of(layers);
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
-  info.precision = built ? "engine" : options.precision.empty() ? "model" : options.precision;
+  if (info.precision.empty())
+    info.precision = built ? "engine" : options.precision.empty() ? "model" : options.precision;
+  if (options.profile) loaded->layers = std::move(layers);
   // One moves its data while the other computes.
   info.optimal_in_flight = loaded->one_context_a_profile() ? std::min<size_t>(2, loaded->profiles.size()) : 2;
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());

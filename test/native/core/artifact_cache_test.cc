@@ -313,5 +313,30 @@ TEST_F(ArtifactCacheTest, AFullDisk) {
   EXPECT_EQ(status, 0);
 }
 
+TEST_F(ArtifactCacheTest, WhatTheSdkRefusesIsMadeAnew) {
+  kept();
+  int made = 0;
+  const auto make = [&] {
+    ++made;
+    return std::vector<uint8_t>{'n', 'e', 'w'};
+  };
+  const auto get = [&](bool taken) {
+    bool from_cache = false;
+    const auto bytes = kept_bytes(place_, "a", {}, make, nullptr, from_cache, [&](const auto&) { return taken; });
+    EXPECT_EQ(from_cache, taken);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  EXPECT_EQ(get(true), "compiled");
+  EXPECT_EQ(get(false), "new");
+  EXPECT_EQ(get(true), "new");
+  EXPECT_EQ(made, 1);
+  // What it says of the bytes ends the load and loses nothing.
+  bool from_cache = false;
+  const auto fail = [](const auto&) -> bool { throw Error(ErrorCode::kOutOfMemory, "no memory"); };
+  EXPECT_THROW(kept_bytes(place_, "a", {}, make, nullptr, from_cache, fail), Error);
+  EXPECT_EQ(get(true), "new");
+  EXPECT_TRUE(is_tidy());
+}
+
 }  // namespace
 }  // namespace edge::test

@@ -370,6 +370,7 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   if (plan.dla) built += " dla " + std::to_string(config.dla_core);
   built += calibrated;
   if (config.timing != nullptr) built += " timed " + std::to_string(config.timing->builds++);
+  plan.generation = nvinfer_simulator_setting("generation");
   plan.built = built;
   return plan_text(plan, kMajor);
 }

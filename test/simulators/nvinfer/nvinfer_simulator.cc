@@ -381,6 +381,7 @@ Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_
   }();
   try {
     Plan plan = parse_plan({static_cast<const char*>(data), size}, kMajor);
+    if (plan.generation != nvinfer_simulator_setting("generation")) throw std::string("the driver has changed");
     if (plan.dla && self->dla_core < 0) {
       error("IRuntime::deserializeCudaEngine: Error Code 3: API Usage Error (DLA core was not set)");
       return nullptr;

@@ -116,6 +116,8 @@ Plan parse_plan(const std::string& text, int major) {
       plan.dla = true;
     } else if (word == "built") {
       std::getline(words >> std::ws, plan.built);
+    } else if (word == "generation") {
+      words >> plan.generation;
     } else if (word == "computes") {
       words >> plan.computes;
     } else if (word == "synchronizes") {
@@ -150,6 +152,7 @@ std::string plan_text(const Plan& plan, int major) {
   text << "duration_us " << plan.duration_us << "\nprofiles " << plan.profiles << "\n";
   text << "verbosity " << plan.verbosity << "\n";
   if (plan.dla) text << "dla\n";
+  if (plan.generation != 0) text << "generation " << plan.generation << "\n";
   if (!plan.computes.empty()) text << "computes " << plan.computes << "\n";
   if (!plan.built.empty()) text << "built " << plan.built << "\n";
   text << "end\n";

@@ -30,6 +30,7 @@ struct Plan {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
   uint64_t duration_us = 0;
+  uint64_t generation = 0;  // of the simulated driver that it was built under
   int major = 0;
   int profiles = 1;
   std::vector<std::string> plugins;

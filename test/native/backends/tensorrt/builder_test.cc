@@ -28,7 +28,7 @@ TEST_P(BuilderTest, AModelIsBuiltAndRuns) {
   open();
   const auto model = load(OnnxModel::add({2, 2}));
   EXPECT_EQ(model->inputs()[0].shape, (Shape{2, 2}));
-  EXPECT_EQ(model->info().precision, "model");
+  EXPECT_EQ(model->info().precision, "f32");
   EXPECT_EQ(run(*model, {2, 2}, {1, 2, 3, 4}), (Floats{2, 3, 4, 5}));
 }
 
