@@ -51,6 +51,11 @@ class LoadedModel final : public IsolatedModel, public Resident, public std::ena
   // The first time: fills in what the model says of itself. `cancelled` may be null, and `on_progress` empty.
   void load(const std::atomic<bool>* cancelled, const OnProgress& on_progress, bool first);
   void reload() override { load(nullptr, {}, false); }
+  // The start of the host that it was loaded in last.
+  uint64_t generation() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return connection_.generation;
+  }
 
  private:
   Reader ask(Kind question, const char* what);
@@ -208,7 +213,7 @@ class HostedDevice final : public IsolatedDevice {
     auto model = std::make_shared<LoadedModel>(process_, std::move(message), std::move(bytes), std::move(weights), id,
                                                options.allocator);
     model->load(options.cancelled.get(), options.on_progress, true);
-    process_->add(model);
+    if (!process_->add(model, model->generation())) model->reload();
     return model;
   }
 

@@ -370,9 +370,10 @@ void HostProcess::reload_all() {
   }
 }
 
-void HostProcess::add(std::weak_ptr<Resident> resident) {
+bool HostProcess::add(std::weak_ptr<Resident> resident, uint64_t generation) {
   std::lock_guard<std::mutex> lock(mutex_);
   residents_.push_back(std::move(resident));
+  return generation_ == generation;
 }
 
 HostProcess::Connection HostProcess::connect(bool restarting) {

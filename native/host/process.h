@@ -72,8 +72,9 @@ class HostProcess final : public ExitListener {
   Error loss(uint64_t generation) const;
   // Blocks until a later start than `generation` is up; false when `give_up` says so first, or the host is closed.
   bool wait_until_after(uint64_t generation, const std::function<bool()>& give_up) const;
-  // Reloads it after every restart, as long as it lives.
-  void add(std::weak_ptr<Resident> resident);
+  // Reloads it after every restart, as long as it lives. It was loaded in the start `generation`: false where there was
+  // a later one already, which may have come up without it.
+  bool add(std::weak_ptr<Resident> resident, uint64_t generation);
 
   void cancel_for_exit() noexcept override;
 

@@ -356,5 +356,22 @@ TEST(IsolatedTest, EveryRunIsAnsweredOnceThoughHostsDie) {
   EXPECT_GE(sink->count_of(std::nullopt) + 2, token) << "a run may meet two losses in a row, hardly more than one";
 }
 
+// Who was loaded in an earlier start than the present one has to load again by itself.
+TEST(IsolatedTest, WhoWasLoadedBeforeARestartIsToldSo) {
+  struct Nobody final : host::Resident {
+    void reload() override { ++reloads; }
+    std::atomic<int> reloads{0};
+  };
+  const auto process = host::HostProcess::start("echo", host_options());
+  const uint64_t first = process->generation();
+  const auto early = std::make_shared<Nobody>(), late = std::make_shared<Nobody>();
+  EXPECT_TRUE(process->add(early, first));
+  process->kill(first, "the test wants it");
+  ASSERT_TRUE(eventually([&] { return process->generation() > first; }));
+  EXPECT_EQ(early->reloads, 1);
+  EXPECT_FALSE(process->add(late, first));
+  EXPECT_TRUE(process->add(late, process->generation()));
+}
+
 }  // namespace
 }  // namespace edge::test
