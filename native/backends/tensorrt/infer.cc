@@ -230,6 +230,14 @@ bool ExecutionContext::set_profile(CuStream* stream) {
   return call<bool>(worker_of(object_.get()), runtime_.slots().set_profile, int32_t{*profile_}, stream);
 }
 
+bool ExecutionContext::set_profile(std::shared_ptr<const int> profile, CuStream* stream) {
+  std::swap(profile_, profile);
+  if (set_profile(stream)) return true;
+  std::swap(profile_, profile);
+  set_profile(stream);  // TensorRT 8 lets go of the former one first
+  return false;
+}
+
 bool ExecutionContext::set_input_shape(const std::string& name, const Shape& shape) {
   void* const worker = worker_of(object_.get());
   const int slot = runtime_.slots().set_input_shape;

@@ -120,8 +120,10 @@ class ExecutionContext {
   ExecutionContext(const Runtime& runtime, Object object, std::shared_ptr<const int> profile)
       : runtime_(runtime), profile_(std::move(profile)), object_(std::move(object)) {}
   int profile() const { return *profile_; }
-  // Chooses its profile.
+  // Chooses its profile, in this stream. All shapes have to be set again.
   bool set_profile(CuStream* stream);
+  // The same with another one; where TensorRT refuses it is as before.
+  bool set_profile(std::shared_ptr<const int> profile, CuStream* stream);
   bool set_input_shape(const std::string& name, const Shape& shape);
   // −1 where only the run tells.
   Shape shape(const std::string& name) const;
@@ -135,7 +137,7 @@ class ExecutionContext {
 
  private:
   const Runtime& runtime_;
-  const std::shared_ptr<const int> profile_;
+  std::shared_ptr<const int> profile_;
   const Object object_;
 };
 

@@ -148,8 +148,8 @@ class TensorRtModel final : public Model, public std::enable_shared_from_this<Te
   std::unique_ptr<ExecutionContext> first_;  // that loading needed; the first request takes it
 };
 
-// Gives the inputs the shapes that the caller fixes, and the outputs those that follow from them.
-void fix_shapes(Loaded& loaded, const LoadOptions& options, ExecutionContext& context) {
+// Gives the inputs the shapes that the caller fixes.
+void fix_shapes(Loaded& loaded, const LoadOptions& options) {
   for (const auto& [wanted, shape] : options.shapes) {
     const std::string& name = wanted;
     const auto found = std::find_if(loaded.inputs.begin(), loaded.inputs.end(),
@@ -163,9 +163,20 @@ void fix_shapes(Loaded& loaded, const LoadOptions& options, ExecutionContext& co
                   "The input '" + name + "' takes " + shape_text(found->shape) + ", not " + shape_text(shape) + ".",
                   "Give a shape that the engine takes.", "tensorrt");
     }
-    loaded.check_profile(static_cast<size_t>(found - loaded.inputs.begin()), shape, ErrorCode::kInvalidArgument);
     found->shape = shape;
   }
+  std::vector<Shape> shapes;
+  for (const TensorSpec& input : loaded.inputs) shapes.push_back(input.shape);
+  const std::vector<int> usable = loaded.profiles_for(shapes, ErrorCode::kInvalidArgument);
+  const auto is_of_no_use = [&](const Loaded::Profile& profile) {
+    return std::find(usable.begin(), usable.end(), profile.index) == usable.end();
+  };
+  loaded.profiles.erase(std::remove_if(loaded.profiles.begin(), loaded.profiles.end(), is_of_no_use),
+                        loaded.profiles.end());
+}
+
+// Gives the outputs the shapes that follow from those of the inputs, where these are all fixed.
+void infer_shapes(Loaded& loaded, ExecutionContext& context) {
   for (const TensorSpec& input : loaded.inputs) {
     if (!input.is_static()) return;
   }
@@ -221,17 +232,17 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   }
   for (const TensorSpec& input : loaded->inputs) loaded->dynamic = loaded->dynamic || !input.is_static();
   for (int index = 0; index < std::max(1, engine.profile_count()); ++index) {
-    Loaded::Ranges ranges;
+    Loaded::Profile profile{index, {}};
     for (const TensorSpec& input : loaded->inputs) {
       const bool open = !input.is_static();
-      ranges.emplace_back(open ? engine.profile_shape(input.name, index, Bound::kMin) : input.shape,
-                          open ? engine.profile_shape(input.name, index, Bound::kMax) : input.shape);
+      profile.ranges.emplace_back(open ? engine.profile_shape(input.name, index, Bound::kMin) : input.shape,
+                                  open ? engine.profile_shape(input.name, index, Bound::kMax) : input.shape);
     }
-    if (index == 0) loaded->profile = ranges;
-    if (ranges == loaded->profile) loaded->profiles.push_back(index);
+    loaded->profiles.push_back(std::move(profile));
   }
+  fix_shapes(*loaded, options);
   auto context = loaded->make_context();
-  fix_shapes(*loaded, options, *context);
+  infer_shapes(*loaded, *context);
   // With open shapes every new one would be recorded anew; what is measured is not recorded at all.
   loaded->graphs = !options.profile && properties.graphs.value_or(!loaded->dynamic);
   loaded->profiled = options.profile;
@@ -244,7 +255,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     info.precision = built ? "engine" : options.precision.empty() ? "model" : options.precision;
   if (options.profile) loaded->layers = std::move(layers);
   // One moves its data while the other computes.
-  info.optimal_in_flight = loaded->one_context_a_profile() ? std::min<size_t>(2, loaded->profiles.size()) : 2;
+  info.optimal_in_flight = std::min<size_t>(2, loaded->contexts());
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());
   info.from_cache = from_cache;
   info.devices = {device.id};

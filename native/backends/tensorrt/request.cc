@@ -1,6 +1,7 @@
 #include "backends/tensorrt/request.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "core/log.h"
 
@@ -28,29 +29,49 @@ Loaded::~Loaded() {
   }
 }
 
-void Loaded::check_profile(size_t input, const Shape& shape, ErrorCode code) const {
-  const auto& [smallest, largest] = profile[input];
-  bool fits = smallest.size() == shape.size() && largest.size() == shape.size();
-  for (size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] >= smallest[i] && shape[i] <= largest[i];
-  if (fits) return;
-  throw Error(code,
-              "The engine was built for shapes of the input '" + inputs[input].name + "' from " +
-                  range_text(profile[input]) + ", not for " + shape_text(shape) + ".",
-              "Give a shape in that range, or build the engine for a wider one.", "tensorrt");
+std::vector<int> Loaded::profiles_for(const std::vector<Shape>& shapes, ErrorCode code) const {
+  const auto fits = [&](const Profile& profile, size_t input) {
+    const auto& [smallest, largest] = profile.ranges[input];
+    const Shape& shape = shapes[input];
+    bool inside = smallest.size() == shape.size() && largest.size() == shape.size();
+    for (size_t i = 0; inside && i < shape.size(); ++i)
+      inside = shape[i] < 0 || (shape[i] >= smallest[i] && shape[i] <= largest[i]);
+    return inside;
+  };
+  std::vector<int> found;
+  for (const Profile& profile : profiles) {
+    size_t input = 0;
+    while (input < shapes.size() && fits(profile, input)) ++input;
+    if (input == shapes.size()) found.push_back(profile.index);
+  }
+  if (!found.empty()) return found;
+  for (size_t input = 0; input < shapes.size(); ++input) {
+    if (std::any_of(profiles.begin(), profiles.end(), [&](const Profile& one) { return fits(one, input); })) continue;
+    std::set<std::string> ranges;  // profiles may be there several times
+    for (const Profile& profile : profiles) ranges.insert(range_text(profile.ranges[input]));
+    std::string text;
+    for (const std::string& range : ranges) text += (text.empty() ? "" : ", or ") + range;
+    throw Error(code,
+                "The engine was built for shapes of the input '" + inputs[input].name + "' from " + text +
+                    ", not for " + shape_text(shapes[input]) + ".",
+                "Give a shape in that range, or build the engine for a wider one.", "tensorrt");
+  }
+  throw Error(code, "No optimisation profile of the engine has all of these shapes together.",
+              "Give shapes of one profile, or build the engine with a profile for them.", "tensorrt");
 }
 
-std::shared_ptr<const int> Loaded::take_profile() const {
-  if (!one_context_a_profile()) return std::make_shared<const int>(0);
+std::shared_ptr<const int> Loaded::take_profile(const std::vector<int>& wanted) const {
+  if (!one_context_a_profile()) return std::make_shared<const int>(wanted.front());
   std::lock_guard<std::mutex> lock(taken_->mutex);
   const auto free =
-      std::find_if(profiles.begin(), profiles.end(), [&](int index) { return taken_->profiles.count(index) == 0; });
-  if (free == profiles.end()) {
-    const std::string count = std::to_string(profiles.size());
+      std::find_if(wanted.begin(), wanted.end(), [&](int index) { return taken_->profiles.count(index) == 0; });
+  if (free == wanted.end()) {
+    const std::string count = std::to_string(wanted.size());
     throw Error(
         ErrorCode::kUnsupported,
         "Until TensorRT 9 each request of an engine with open shapes takes an optimisation profile of its own; "
         "this engine has " +
-            count + ".",
+            count + " for these shapes.",
         "Use as many requests as it has profiles of the same shapes (`inFlight`, `createRequest()`), build it with "
         "more or for fixed shapes, or use TensorRT 10.",
         "tensorrt");
@@ -63,8 +84,20 @@ std::shared_ptr<const int> Loaded::take_profile() const {
           }};
 }
 
+size_t Loaded::contexts() const {
+  if (!one_context_a_profile()) return SIZE_MAX;
+  size_t least = profiles.size();
+  for (const Profile& one : profiles) {
+    const auto same = [&](const Profile& other) { return other.ranges == one.ranges; };
+    least = std::min(least, static_cast<size_t>(std::count_if(profiles.begin(), profiles.end(), same)));
+  }
+  return least;
+}
+
 std::unique_ptr<ExecutionContext> Loaded::make_context() const {
-  std::shared_ptr<const int> mine = take_profile();
+  std::vector<int> any;
+  for (const Profile& profile : profiles) any.push_back(profile.index);
+  std::shared_ptr<const int> mine = take_profile(any);
   // That the first profile is taken, which every context tries to have to begin with, is no error.
   Words words(one_context_a_profile());
   Object object = engine.create_context();
@@ -186,6 +219,17 @@ TensorRtRequest::Place TensorRtRequest::place(const BoundTensor& tensor, const P
   return place;
 }
 
+// Stays with the profile that it has, where that will do.
+void TensorRtRequest::choose_profile(const std::vector<Shape>& shapes) {
+  if (!model_->dynamic) return;
+  const std::vector<int> wanted = model_->profiles_for(shapes, ErrorCode::kInvalidTensor);
+  if (std::find(wanted.begin(), wanted.end(), context_->profile()) != wanted.end()) return;
+  const Words words;
+  if (context_->set_profile(model_->take_profile(wanted), stream_.get())) return;
+  throw Error(ErrorCode::kBackend, "TensorRT does not take another optimisation profile of the engine.",
+              "Look at the cause.", "tensorrt", words.text());
+}
+
 void TensorRtRequest::set_shapes(const std::vector<Shape>& shapes) {
   const Words words;
   for (size_t i = 0; i < shapes.size(); ++i) {
@@ -259,12 +303,13 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
                       shape_text(input_shapes[i]) + ".",
                   "Give a shape that the model takes.", "tensorrt");
     }
-    model_->check_profile(i, input_shapes[i], ErrorCode::kInvalidTensor);
   }
+  model_->profiles_for(input_shapes, ErrorCode::kInvalidTensor);
   gpu_.check_alive();
   const Gpu::Current current(gpu_);
   graph_.reset();  // TensorRT may move its own memory for another shape
   try {
+    choose_profile(input_shapes);
     set_shapes(input_shapes);
     Binding binding = make_binding(input_shapes);
     set_addresses(binding);
@@ -274,7 +319,8 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
     output_places_ = std::move(binding.output_places);
     want_graph();
   } catch (...) {
-    // Back to the former shapes; the former memory is still there.
+    // Back to the former shapes, and a profile that has them; the former memory is still there.
+    restore_profile();
     for (size_t i = 0; i < inputs_.size(); ++i) context_->set_input_shape(specs[i].name, inputs_[i].shape);
     for (size_t i = 0; i < inputs_.size(); ++i) context_->set_address(specs[i].name, input_places_[i].address);
     for (size_t i = 0; !inputs_.empty() && i < outputs_.size(); ++i) {
@@ -282,6 +328,18 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
     }
     want_graph();
     throw;
+  }
+}
+
+// To one that has the shapes which are bound. Nobody else can have taken it meanwhile but in TensorRT 8, where the next
+// run then fails in words.
+void TensorRtRequest::restore_profile() noexcept {
+  try {
+    std::vector<Shape> shapes;
+    for (const BoundTensor& input : inputs_) shapes.push_back(input.shape);
+    if (!shapes.empty()) choose_profile(shapes);
+  } catch (...) {
+    // the error that led here is the one to tell
   }
 }
 

@@ -23,19 +23,27 @@ struct Loaded {
       : gpu(std::move(on)), engine(std::move(runtime), std::move(object)) {}
   ~Loaded();
 
-  // Throws `code` where the first profile does not have the shape. The GPU's context need not be current.
-  void check_profile(size_t input, const Shape& shape, ErrorCode code) const;
+  // The optimisation profiles that have all of these shapes (open ones: whatever they are), as indices in the engine.
+  // Throws `code` where there is none. The GPU's context need not be current.
+  std::vector<int> profiles_for(const std::vector<Shape>& shapes, ErrorCode code) const;
+  // One of these that is free, as long as the pointer lives. Throws kUnsupported where none is.
+  std::shared_ptr<const int> take_profile(const std::vector<int>& wanted) const;
   // The GPU's context is current.
   std::unique_ptr<ExecutionContext> make_context() const;
+  // Of how many requests each finds a profile, whatever their shapes are.
+  size_t contexts() const;
   // Until TensorRT 9 no two contexts may have the same profile.
   bool one_context_a_profile() const { return dynamic && engine.runtime().api().version.major < 10; }
 
   const std::shared_ptr<const Gpu> gpu;
   Engine engine;
   std::vector<TensorSpec> inputs, outputs;
-  using Ranges = std::vector<std::pair<Shape, Shape>>;
-  Ranges profile;                 // of the first optimisation profile: smallest and largest shape of each input
-  std::vector<int> profiles;      // the first, and those of the same ranges
+  using Range = std::pair<Shape, Shape>;  // smallest and largest
+  struct Profile {
+    int index = 0;              // in the engine
+    std::vector<Range> ranges;  // of each input
+  };
+  std::vector<Profile> profiles;  // the optimisation profiles that have the shapes which are fixed; one at least
   bool dynamic = false;           // an input is open
   bool graphs = true;             // runs are recorded as CUDA graphs, where that is possible
   bool profiled = false;          // the layers of every run are measured
@@ -44,8 +52,6 @@ struct Loaded {
   std::shared_ptr<Allocator> allocator;
 
  private:
-  std::shared_ptr<const int> take_profile() const;
-
   struct Taken {
     std::mutex mutex;
     std::set<int> profiles;
@@ -90,6 +96,8 @@ class TensorRtRequest final : public Request {
   };
   Place place(const BoundTensor& tensor, const Place* former, bool is_output) const;
   void lock_pages(Place& place) const;
+  void choose_profile(const std::vector<Shape>& shapes);
+  void restore_profile() noexcept;
   void set_shapes(const std::vector<Shape>& shapes);
   Binding make_binding(const std::vector<Shape>& shapes);
   void set_addresses(const Binding& binding);

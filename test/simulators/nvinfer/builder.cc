@@ -320,17 +320,18 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
       throw std::string(
           "Error Code 4: Internal Error (Network has dynamic or shape inputs, but no optimization profile "
           "has been defined.)");
-    one.smallest = INT64_MAX, one.largest = 0;
     for (const ProfileWorker* profile : config.profiles) {
       const auto found = profile->shapes.find(one.name);
       if (found == profile->shapes.end() || found->second.size() != 3)
         throw std::string("Error Code 4: API Usage Error (" + one.name +
                           ": dynamic input is missing dimensions in profile)");
+      Input::Range range{INT64_MAX, 0};
       for (size_t i = 0; i < one.shape.size(); ++i) {
         if (one.shape[i] >= 0) continue;
-        one.smallest = std::min(one.smallest, found->second.at(0)[i]);
-        one.largest = std::max(one.largest, found->second.at(2)[i]);
+        range.smallest = std::min(range.smallest, found->second.at(0)[i]);
+        range.largest = std::max(range.largest, found->second.at(2)[i]);
       }
+      one.ranges.push_back(range);
     }
   }
   plan.profiles = std::max(1, static_cast<int>(config.profiles.size()));

@@ -99,6 +99,7 @@ bool set_profile(ContextWorker* self, int32_t profile, void*) {
   }
 #endif
   self->profile = profile;
+  for (size_t i = 0; i < self->shapes.size(); ++i) self->shapes[i] = self->plan->inputs[i].shape;  // as TensorRT does
   self->taken->insert(profile);
   self->has_profile = true;
   return true;
@@ -109,8 +110,8 @@ bool set_input_shape(ContextWorker* self, const char* name, const Dims* dims) {
   const Shape shape(dims->sizes, dims->sizes + dims->count);
   bool fits = input != nullptr && shape.size() == input->shape.size();
   for (size_t i = 0; fits && i < shape.size(); ++i) {
-    fits =
-        input->shape[i] < 0 ? shape[i] >= input->smallest && shape[i] <= input->largest : shape[i] == input->shape[i];
+    const auto [smallest, largest] = range_of(*input, self->profile);
+    fits = input->shape[i] < 0 ? shape[i] >= smallest && shape[i] <= largest : shape[i] == input->shape[i];
   }
   if (!fits) {
     error("IExecutionContext::setInputShape: Error Code 3: API Usage Error (" + std::string(name) + ")");
@@ -331,7 +332,8 @@ Dims profile_shape(EngineWorker* self, const char* name, int32_t profile, int32_
   if (input == nullptr || profile < 0 || profile >= self->plan.profiles) return Dims{-1, {}};
   Shape shape = input->shape;
   for (int64_t& size : shape) {
-    if (size < 0) size = bound == 0 ? input->smallest : input->largest;
+    const auto [smallest, largest] = range_of(*input, profile);
+    if (size < 0) size = bound == 0 ? smallest : largest;
   }
   return dims_of(shape);
 }

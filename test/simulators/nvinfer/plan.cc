@@ -77,7 +77,10 @@ Plan parse_plan(const std::string& text, int major) {
       input.dtype = dtype_named(text_of);
       input.shape = shape_of(dims);
       while (words >> word) {
-        if (word == "range") words >> input.smallest >> input.largest;
+        if (word == "range") {
+          input.ranges.emplace_back();
+          words >> input.ranges.back().smallest >> input.ranges.back().largest;
+        }
         if (word == "format") words >> input.format;
         if (word == "host") input.on_host = true;
         if (word == "shape") input.is_shape = true;
@@ -139,7 +142,8 @@ std::string plan_text(const Plan& plan, int major) {
     for (size_t i = 0; i < input.shape.size(); ++i) {
       text << (i == 0 ? "" : ",") << (input.shape[i] < 0 ? "?" : std::to_string(input.shape[i]));
     }
-    text << " range " << input.smallest << " " << input.largest << "\n";
+    for (const Input::Range& range : input.ranges) text << " range " << range.smallest << " " << range.largest;
+    text << "\n";
   }
   constexpr const char* kOperations[] = {"identity", "add", "nonzero", "fakequantize"};
   for (const Output& output : plan.outputs) {

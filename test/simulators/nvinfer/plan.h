@@ -1,6 +1,7 @@
 // The simulator's engine files: a toy format that says what to compute. README.md has it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,10 +14,19 @@ struct Input {
   std::string name;
   int dtype = 0;  // DataType
   Shape shape;
-  int64_t smallest = 0, largest = 65536;  // of every open dimension
-  int format = 0;                         // TensorFormat
+  // Of every open dimension, in each optimisation profile; the last is that of all that follow.
+  struct Range {
+    int64_t smallest = 0, largest = 65536;
+  };
+  std::vector<Range> ranges;
+  int format = 0;  // TensorFormat
   bool on_host = false, is_shape = false;
 };
+
+inline Input::Range range_of(const Input& input, int32_t profile) {
+  if (input.ranges.empty()) return {};
+  return input.ranges[std::min(static_cast<size_t>(profile), input.ranges.size() - 1)];
+}
 
 struct Output {
   enum class Op { kIdentity, kAdd, kNonZero, kFakeQuantize };  // the last: to i8 and back, by the scale `number`

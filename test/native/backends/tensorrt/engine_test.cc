@@ -144,6 +144,81 @@ TEST_P(EngineTest, RequestsWithOpenShapesNeedAProfileEachUntilTensorRt9) {
   EXPECT_EQ(errors, std::vector<std::string>());
 }
 
+// Two profiles: one row, and four to eight.
+constexpr const char* kTwoRanges = "input \"x\" f32 ?,2 range 1 1 range 4 8\noutput \"y\" add \"x\" 1\nprofiles 2\n";
+
+TEST_P(EngineTest, ARequestTakesTheProfileThatHasItsShapes) {
+  open();
+  const auto model = load(kTwoRanges);
+  EXPECT_EQ(model->inputs()[0].shape, (Shape{-1, 2}));
+  const auto request = model->create_request();
+  for (const int64_t rows : {8, 1, 1, 4, 5, 1}) {
+    request->bind({{rows, 2}});
+    const Floats values(static_cast<size_t>(2 * rows), static_cast<float>(rows));
+    fill(*request, values);
+    request->run();
+    EXPECT_EQ(result(*request), Floats(values.size(), static_cast<float>(rows + 1)));
+  }
+  const auto error = error_of([&] { request->bind({{3, 2}}); });
+  EXPECT_EQ(error->code(), ErrorCode::kInvalidTensor);
+  EXPECT_EQ(error->message(),
+            "The engine was built for shapes of the input 'x' from [1, 2] to [1, 2], or [4, 2] to [8, 2], not for [3, "
+            "2].");
+  request->run();  // as it was
+  EXPECT_EQ(request->outputs()[0].shape, (Shape{1, 2}));
+}
+
+TEST_P(EngineTest, ProfilesOfOtherShapesAreNoneForThese) {
+  open();
+  const auto model = load(kTwoRanges);
+  const bool shared = GetParam() >= 10;
+  // Whatever their shapes are, both have to find one.
+  EXPECT_EQ(model->info().optimal_in_flight, shared ? 2u : 1u);
+  const auto first = model->create_request(), second = model->create_request();
+  first->bind({{1, 2}});
+  if (shared) {
+    second->bind({{1, 2}});
+  } else {
+    const auto error = error_of([&] { second->bind({{1, 2}}); });
+    EXPECT_EQ(error->code(), ErrorCode::kUnsupported);
+    EXPECT_NE(error->message().find("1 for these shapes"), std::string::npos);
+  }
+  second->bind({{4, 2}});
+  for (const auto& request : {first.get(), second.get()}) {
+    const Floats values(request->inputs()[0].bytes / sizeof(float), 2);
+    fill(*request, values);
+    request->run();
+    EXPECT_EQ(result(*request), Floats(values.size(), 3));
+  }
+}
+
+TEST_P(EngineTest, ShapesThatAreFixedChooseTheProfile) {
+  open();
+  LoadOptions options;
+  options.shapes["x"] = {6, 2};
+  const auto model = load(kTwoRanges, options);
+  EXPECT_EQ(model->outputs()[0].shape, (Shape{6, 2}));
+  const auto request = model->create_request();
+  request->bind({{6, 2}});
+  fill(*request, Floats(12, 1));
+  request->run();
+  EXPECT_EQ(result(*request), Floats(12, 2));
+  options.shapes["x"] = {2, 2};
+  EXPECT_EQ(error_of([&] { load(kTwoRanges, options); })->code(), ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EngineTest, AProfileHasAllShapesTogether) {
+  open();
+  const auto model = load(
+      "input \"a\" f32 ?,2 range 1 1 range 4 8\ninput \"b\" f32 ?,2 range 1 1 range 4 8\n"
+      "output \"y\" add \"a\" 1\nprofiles 2\n");
+  const auto request = model->create_request();
+  request->bind({{4, 2}, {8, 2}});
+  const auto error = error_of([&] { request->bind({{1, 2}, {8, 2}}); });
+  EXPECT_EQ(error->code(), ErrorCode::kInvalidTensor);
+  EXPECT_NE(error->message().find("together"), std::string::npos);
+}
+
 TEST_P(EngineTest, AFailedBindLeavesTheRequestAsItWas) {
   open();
   const auto request = load(kOpen)->create_request();
