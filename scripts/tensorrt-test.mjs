@@ -1,8 +1,11 @@
 // `npm run test:tensorrt`: the TensorRT backend on a simulated driver and a simulated TensorRT of each major version, each
 // in a process of its own. `npm run test:tensorrt -- headers`: how it is called, against TensorRT's own headers, which
 // Cargo fetches.
+// `npm run test:tensorrt -- real`: TensorRT's own libraries, which Maven fetches (2 GB): how they are opened without a GPU,
+// and their ONNX parsers on the simulated TensorRT.
 //   node scripts/tensorrt-test.mjs [8 10 11]      --    what follows goes to jest
 //   node scripts/tensorrt-test.mjs headers
+//   node scripts/tensorrt-test.mjs real [8 10 11] --    what follows goes to jest
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -29,26 +32,73 @@ async function compareHeaders() {
   return summarize([name]);
 }
 
+const simulators = path.join(root, 'build', 'simulators');
+
+/** A folder by which tests tell the simulated driver what goes wrong, empty. */
+function emptyControl(name) {
+  const control = path.join(simulators, `control-${name}`);
+  fs.rmSync(control, { recursive: true, force: true });
+  fs.mkdirSync(control, { recursive: true });
+  return control;
+}
+
+/** The simulated TensorRT with the real parser beside it. */
+function besideParser(major, real) {
+  const folder = path.join(simulators, `real-parser-${major}`);
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(folder);
+  for (const [name, source] of [
+    ['libnvinfer', path.join(simulators, `nvinfer-${major}`)],
+    ['libnvinfer_plugin', path.join(simulators, `nvinfer-${major}`)],
+    ['libnvonnxparser', real],
+  ]) {
+    const file = `${name}.so.${major}`;
+    fs.symlinkSync(path.join(source, file), path.join(folder, file));
+  }
+  return path.join(folder, `libnvinfer.so.${major}`);
+}
+
+async function realLibraries(words) {
+  const releases = { 8: '8.6', 10: '10.15', 11: '11.2' };
+  const asked = words.filter((word) => all.includes(word));
+  const majors = asked.length > 0 ? asked : all;
+  clearResults(majors.map((major) => `tensorrt-real-${major}`));
+  await build(['addon', 'ts', 'simulators']);
+  for (const major of majors) {
+    const part = await runtime(`tensorrt-${releases[major]}`);
+    const real = path.join(part, 'org', 'bytedeco', 'tensorrt', 'linux-x86_64');
+    // What the simulated parser's builds are tested for holds with the real one as well.
+    const files = ['tensorrt-real/*.real.ts', 'simulators/tensorrt-build.simulated.ts'].map(
+      (name) => `--testMatch=<rootDir>/test/${name}`,
+    );
+    const rest = words.filter((word) => !all.includes(word));
+    await runJest(`tensorrt-real-${major}`, ['--runInBand', ...files, ...rest], {
+      EDGE_INFER_CUDA: path.join(simulators, 'cuda', 'libcuda.so.1'),
+      EDGE_INFER_CUDA_SIMULATOR: emptyControl(`tensorrt-real-${major}`),
+      EDGE_INFER_TENSORRT: besideParser(major, real),
+      EDGE_INFER_TENSORRT_REAL: path.join(real, `libnvinfer.so.${major}`),
+    });
+  }
+  return summarize(majors.map((major) => `tensorrt-real-${major}`));
+}
+
 await main(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
   if (positionals[0] === 'headers') return compareHeaders();
+  if (positionals[0] === 'real') return realLibraries(positionals.slice(1));
   const asked = positionals.filter((word) => all.includes(word));
   const majors = asked.length > 0 ? asked : all;
   const runners = majors.map((major) => `tensorrt-${major}`);
   clearResults(runners);
   await build(['addon', 'ts', 'simulators']);
-  const folder = path.join(root, 'build', 'simulators');
   const files = ['--testMatch', '<rootDir>/test/simulators/tensorrt*.simulated.ts'];
   const rest = positionals.filter((word) => !all.includes(word));
   // Together: they mostly wait for runs that take their time, as on a GPU, and cannot be cancelled.
   const runs = majors.map((major) => {
-    const control = path.join(folder, `control-tensorrt-${major}`);
-    fs.rmSync(control, { recursive: true, force: true });
-    fs.mkdirSync(control, { recursive: true });
     return runJest(`tensorrt-${major}`, ['--runInBand', ...files, ...rest], {
-      EDGE_INFER_CUDA: path.join(folder, 'cuda', 'libcuda.so.1'),
-      EDGE_INFER_CUDA_SIMULATOR: control,
-      EDGE_INFER_TENSORRT: path.join(folder, `nvinfer-${major}`, `libnvinfer.so.${major}`),
+      EDGE_INFER_CUDA: path.join(simulators, 'cuda', 'libcuda.so.1'),
+      EDGE_INFER_CUDA_SIMULATOR: emptyControl(`tensorrt-${major}`),
+      EDGE_INFER_TENSORRT: path.join(simulators, `nvinfer-${major}`, `libnvinfer.so.${major}`),
     });
   });
   await Promise.all(runs);

@@ -1,5 +1,7 @@
 #include "backends/tensorrt/api.h"
 
+#include <unistd.h>
+
 #include "backends/tensorrt/slots.h"
 #include "core/error.h"
 #include "core/exit_guard.h"
@@ -57,11 +59,9 @@ Library open_beside(const InferApi& api, const std::string& name, const std::str
     guard_exit();
     return library;
   };
-  try {
-    return open(slash == std::string::npos ? file : api.path.substr(0, slash + 1) + file);
-  } catch (const Error&) {
-    return open(file);
-  }
+  const std::string beside = slash == std::string::npos ? file : api.path.substr(0, slash + 1) + file;
+  // Where it lies beside, but lacks something itself, that is what to say.
+  return open(access(beside.c_str(), F_OK) == 0 ? beside : file);
 }
 
 }  // namespace edge::tensorrt

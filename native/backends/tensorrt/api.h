@@ -25,10 +25,10 @@ struct InferApi {
   std::string path;  // of the library
   Version version;
   int number = 0;  // the same as the library says it
-  // createInferRuntime_INTERNAL. Crashes, or returns what is no object, without a working driver: call it with a
-  // context.
+  // createInferRuntime_INTERNAL. Crashes, or returns what is no object, without a driver that its CUDA runtime takes:
+  // see check_start() and Runtime.
   void* (*create_runtime)(void* logger, int32_t number) = nullptr;
-  // createInferBuilder_INTERNAL, under the same condition.
+  // createInferBuilder_INTERNAL. Returns null there, and says why.
   void* (*create_builder)(void* logger, int32_t number) = nullptr;
 };
 

@@ -26,6 +26,12 @@ struct ParserApi {
 const ParserApi& parser_of(const InferApi& api) {
   static auto* const parser = new ParserApi([&api] {
     constexpr const char* kRemedy = "Install it with TensorRT (libnvonnxparsers); its libraries must stay together.";
+    // Before 10 it is linked with the standard plugins, which the system does not find in a folder of their own: what
+    // is open already is taken.
+    if (api.version.major < 10) {
+      open_beside(api, "libnvinfer_plugin.so", "TensorRT's library of standard plugins",
+                  "TensorRT 8's ONNX parser needs it, and it needs cuBLAS and cuDNN: install them with TensorRT.");
+    }
     const Library library = open_beside(api, "libnvonnxparser.so", "TensorRT's ONNX parser", kRemedy);
     ParserApi found;
     library.find("getNvOnnxParserVersion", found.version);

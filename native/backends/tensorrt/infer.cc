@@ -118,15 +118,35 @@ void DeleteObject::operator()(void* object) const noexcept {
 
 // ---------------------------------------------------------------------------------------------------------- runtime
 
+namespace {
+
+[[noreturn]] void fail_start(const InferApi& api, const Words& words) {
+  throw Error(ErrorCode::kUnavailable, "TensorRT " + api.version.text() + " does not start on this GPU.",
+              "Look at the cause: this TensorRT may need a newer driver, or no longer know this GPU.", "tensorrt",
+              words.text());
+}
+
+}  // namespace
+
+void check_start(const InferApi& api, const GpuFacts& gpu) {
+  // TensorRT 8 was built for CUDA 12 at most, and boards bring a driver that fits. createInferRuntime crashes there;
+  // the builder returns null, but costs time and memory: it is asked only where it may.
+  constexpr int kNewestCuda = 12000;
+  if (api.version.major >= 10 || gpu.integrated || gpu.driver >= kNewestCuda) return;
+  const Words words;
+  const Object builder(api.create_builder(logger_of(api.version.major), api.number));
+  // A builder can lack its own libraries, which an engine does not need.
+  if (!builder && words.text().find("CUDA initialization failure") != std::string::npos) fail_start(api, words);
+}
+
 Runtime::Runtime(const InferApi& api, int dla_core)
     : api_(api), slots_(*slots_of(api.version.major)), dla_core_(dla_core) {
   const Words words;
-  object_.reset(api_.create_runtime(logger_of(api_.version.major), api_.number));
-  if (!object_) {
-    throw Error(ErrorCode::kUnavailable, "TensorRT " + api_.version.text() + " does not start on this GPU.",
-                "Look at the cause: this TensorRT may need a newer driver, or no longer know this GPU.", "tensorrt",
-                words.text());
-  }
+  void* const made = api_.create_runtime(logger_of(api_.version.major), api_.number);
+  // Where its CUDA runtime does not start, TensorRT 10 and 11 return null plus the offset of a member.
+  constexpr uintptr_t kFirstPage = 4096;
+  if (reinterpret_cast<uintptr_t>(made) < kFirstPage) fail_start(api_, words);
+  object_.reset(made);
   if (dla_core < 0) return;
   const auto count = call<int32_t>(worker_of(object_.get()), slots_.dla_core_count);
   if (dla_core >= count) {

@@ -49,6 +49,10 @@ struct DeleteObject {
 };
 using Object = std::unique_ptr<void, DeleteObject>;
 
+// Throws kUnavailable where TensorRT's own CUDA runtime does not take this GPU's driver, and creating its runtime would
+// crash.
+void check_start(const InferApi& api, const GpuFacts& gpu);
+
 // One a GPU, and one for each of its DLA cores that is used, for as long as the process lives.
 class Runtime {
  public:

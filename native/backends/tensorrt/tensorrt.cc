@@ -19,6 +19,7 @@ class TensorRtDevice final : public Device {
   TensorRtDevice(std::shared_ptr<Gpu> gpu, const InferApi& infer, int dla_core)
       : gpu_(std::move(gpu)), info_(describe(gpu_->facts(), dla_core)) {
     const Gpu::Current current(*gpu_);
+    check_start(infer, gpu_->facts());
     runtime_ = std::make_shared<Runtime>(infer, dla_core);
   }
   const DeviceInfo& info() const override { return info_; }

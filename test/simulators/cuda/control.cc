@@ -64,6 +64,8 @@ Control Control::current() {
       words >> control.init_error;
     } else if (word == "latency_us") {
       words >> control.latency_us;
+    } else if (word == "driver") {
+      words >> control.driver;
     }
   }
   if (!listed) control.gpus.push_back({});

@@ -22,6 +22,7 @@ struct Control {
   int init_error = 0;
   std::vector<GpuEntry> gpus;
   uint64_t latency_us = 20;
+  int driver = 12040;  // the newest CUDA that it can, 1000 · major + 10 · minor
 
   // As the folder is now. Without the variable or the file: one discrete GPU, no faults.
   static Control current();

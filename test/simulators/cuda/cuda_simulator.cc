@@ -120,7 +120,7 @@ EXPORT int cuInit(unsigned) {
 }
 
 EXPORT int cuDriverGetVersion(int* version) {
-  *version = 12040;
+  *version = Control::current().driver;
   return 0;
 }
 EXPORT int cuGetErrorName(int code, const char** text) { return word_of(code, text, true); }

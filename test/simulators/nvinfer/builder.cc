@@ -1,4 +1,4 @@
-// The builder: networks that a simulated parser defines become the engines of plan.h.
+// The builder: networks that a parser defines become the engines of plan.h.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -16,10 +16,13 @@
 #include <vector>
 
 #include "../cuda/cuda_simulator.h"
+#include "definition.h"
 #include "network.h"
 #include "objects.h"
 #include "plan.h"
 #include "vtables.h"
+
+EXPORT void* getPluginRegistry();
 
 namespace nvinfer_simulator {
 namespace {
@@ -33,29 +36,6 @@ constexpr Flag kFlags[] = {{"fp16", {0, 0, -1}},    {"int8", {1, 1, -1}},       
                            {"sparse", {8, 7, 7}},   {"compatible", {15, 13, 12}}};
 constexpr size_t kColumn = kMajor < 10 ? 0 : kMajor == 10 ? 1 : 2;
 
-struct TensorWorker {
-  void** table;
-  std::string name;
-  Shape shape;
-  int dtype;
-};
-struct LayerWorker {
-  void** table;
-  int32_t type;
-};
-struct NetworkWorker {
-  void** table;
-  uint32_t flags;
-  Plan plan;
-  std::vector<std::unique_ptr<TensorWorker>> tensors;
-  std::vector<Handle<TensorWorker>*> handles;
-  std::vector<std::unique_ptr<LayerWorker>> layers;
-  std::vector<Handle<LayerWorker>*> layer_handles;
-  ~NetworkWorker() {
-    for (Handle<TensorWorker>* handle : handles) delete handle;  // the tensors go with the network
-    for (Handle<LayerWorker>* handle : layer_handles) delete handle;
-  }
-};
 struct ProfileWorker {
   void** table;
   std::map<std::string, std::map<int32_t, Shape>> shapes;  // by input and OptProfileSelector
@@ -81,6 +61,7 @@ struct MemoryWorker {
 };
 struct BuilderWorker {
   void** table;
+  void* object;  // the IBuilder
   std::vector<std::unique_ptr<ProfileWorker>> profiles;
   std::vector<Handle<ProfileWorker>*> handles;
   ~BuilderWorker() {
@@ -92,34 +73,14 @@ bool is_open(const Shape& shape) {
   return std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; });
 }
 
-// ------------------------------------------------------------------------------------------------------- network
-
-const char* tensor_name(TensorWorker* self) { return self->name.c_str(); }
-Dims tensor_shape(TensorWorker* self) { return dims_of(self->shape); }
-int32_t tensor_type(TensorWorker* self) { return self->dtype; }
-int32_t layer_type(LayerWorker* self) { return self->type; }
-int32_t layer_count(NetworkWorker* self) { return static_cast<int32_t>(self->layer_handles.size()); }
-void* layer(NetworkWorker* self, int32_t index) { return self->layer_handles.at(static_cast<size_t>(index)); }
-int32_t input_count(NetworkWorker* self) { return static_cast<int32_t>(self->handles.size()); }
-void* input(NetworkWorker* self, int32_t index) { return self->handles.at(static_cast<size_t>(index)); }
-
-void* create_network(BuilderWorker*, uint32_t flags) {
-  static void** const table = [] {
-    const char* const name = "VNetworkDefinition";
-    void** const made = make_table(name);
-    put(made, name, "getNbInputs() const", address(&input_count));
-    put(made, name, "getInput(int) const", address(&input));
-    put(made, name, "getNbLayers() const", address(&layer_count));
-    put(made, name, "getLayer(int) const", address(&layer));
-    return made;
-  }();
+void* create_network(BuilderWorker* self, uint32_t flags) {
   constexpr uint32_t kExplicitBatch = 1, kStronglyTyped = 2;
   const uint32_t known = kMajor < 10 ? kExplicitBatch : kMajor == 10 ? kExplicitBatch | kStronglyTyped : 0;
   if ((flags & ~known) != 0 || (kMajor < 10 && flags == 0)) {
     error("IBuilder::createNetworkV2: Error Code 3: API Usage Error (flags " + std::to_string(flags) + ")");
     return nullptr;
   }
-  return Handle<NetworkWorker>::make(new NetworkWorker{table, flags, {}, {}, {}, {}, {}});
+  return make_network(flags, self->object);
 }
 
 // -------------------------------------------------------------------------------------------------------- config
@@ -272,22 +233,22 @@ std::string calibrate(const NetworkWorker& network, const ConfigWorker& config) 
   if (kept != nullptr) return "from a cache of " + std::to_string(size) + " bytes";
   const auto batch =
       reinterpret_cast<bool (*)(void*, void**, const char**, int32_t)>(function("getBatch(void**, char const**, int)"));
-  std::vector<void*> bindings(network.tensors.size());
+  std::vector<void*> bindings(network.inputs.size());
   std::vector<const char*> names;
-  for (const auto& tensor : network.tensors) names.push_back(tensor->name.c_str());
+  for (const auto* tensor : network.inputs) names.push_back(tensor->worker->name.c_str());
   std::vector<float> largest(bindings.size());
   int batches = 0;
   while (batch(config.calibrator, bindings.data(), names.data(), static_cast<int32_t>(names.size()))) {
     ++batches;
     for (size_t i = 0; i < bindings.size(); ++i) {
-      Shape shape = network.tensors[i]->shape;
+      Shape shape = network.inputs[i]->worker->shape;
       if (is_open(shape)) {
         if (config.calibration_profile == nullptr) throw std::string("Error Code 4: no calibration profile");
-        shape = config.calibration_profile->shapes.at(network.tensors[i]->name).at(1);
+        shape = config.calibration_profile->shapes.at(network.inputs[i]->worker->name).at(1);
       }
       size_t count = 1;
       for (const int64_t one : shape) count *= static_cast<size_t>(one);
-      if (network.tensors[i]->dtype != 0) continue;
+      if (network.inputs[i]->worker->dtype != 0) continue;
       const auto* const values = static_cast<const float*>(
           cuda_simulator_resolve(reinterpret_cast<uint64_t>(bindings[i]), count * sizeof(float)));
       if (values == nullptr) throw std::string("Error Code 1: Cuda Runtime (an illegal memory access was encountered)");
@@ -312,7 +273,7 @@ std::string calibrate(const NetworkWorker& network, const ConfigWorker& config) 
 
 // Throws std::string where the network cannot be built so.
 std::string build_plan(const NetworkWorker& network, const ConfigWorker& config) {
-  Plan plan = network.plan;
+  Plan plan = plan_of(network);
   if (plan.outputs.empty()) throw std::string("Error Code 4: Internal Error (Network must have at least one output)");
   for (Input& one : plan.inputs) {
     if (!is_open(one.shape)) continue;
@@ -428,46 +389,6 @@ void* build(BuilderWorker*, Handle<NetworkWorker>* network, Handle<ConfigWorker>
 }  // namespace
 }  // namespace nvinfer_simulator
 
-EXPORT bool nvinfer_simulator_define(void* object, const char* lines) {
-  using namespace nvinfer_simulator;
-  static void** const table = [] {
-    const char* const name = "VTensor";
-    void** const made = make_table(name);
-    put(made, name, "getName() const", address(&tensor_name));
-    put(made, name, "getDimensions() const", address(&tensor_shape));
-    put(made, name, "getType() const", address(&tensor_type));
-    return made;
-  }();
-  static void** const layer_table = [] {
-    const char* const name = "VLayer";
-    void** const made = make_table(name);
-    put(made, name, "getType() const", address(&layer_type));
-    return made;
-  }();
-  NetworkWorker& network = *static_cast<Handle<NetworkWorker>*>(object)->worker;
-  try {
-    network.plan = parse_plan("ftrt edge-infer-simulator " + std::to_string(kMajor) + "\n" + lines + "end\n", kMajor);
-  } catch (const std::string& text) {
-    error(text);
-    return false;
-  }
-  for (const Input& one : network.plan.inputs) {
-    network.tensors.push_back(std::make_unique<TensorWorker>(TensorWorker{table, one.name, one.shape, one.dtype}));
-    network.handles.push_back(Handle<TensorWorker>::make(network.tensors.back().get()));
-  }
-  const auto add_layer = [&](int32_t type) {  // LayerType
-    network.layers.push_back(std::make_unique<LayerWorker>(LayerWorker{layer_table, type}));
-    network.layer_handles.push_back(Handle<LayerWorker>::make(network.layers.back().get()));
-  };
-  for (const Output& one : network.plan.outputs) {
-    constexpr int32_t kElementWise = 9, kQuantize = kMajor < 10 ? 33 : 32;
-    const bool quantizes = one.op == Output::Op::kFakeQuantize;
-    add_layer(quantizes ? kQuantize : kElementWise);
-    if (quantizes) add_layer(kQuantize + 1);
-  }
-  return true;
-}
-
 EXPORT unsigned long nvinfer_simulator_setting(const char* name) {
   const char* const folder = std::getenv("EDGE_INFER_CUDA_SIMULATOR");
   std::ifstream file(std::string(folder != nullptr ? folder : "") + "/control");
@@ -480,21 +401,49 @@ EXPORT unsigned long nvinfer_simulator_setting(const char* name) {
   return 0;
 }
 
+// Has no plugin that a real parser could make: those of the simulated libraries are names (network.h).
+EXPORT void* getPluginRegistry() {
+  using namespace nvinfer_simulator;
+  const auto none = +[](void*, const char*, const char*, const char*) -> void* { return nullptr; };
+  static void** const table = [&] {
+    const char* const name = "IPluginRegistry";
+    void** const made = make_table(name);
+    put(made, name,
+        kMajor < 10 ? "getPluginCreator(char const*, char const*, char const*)"
+                    : "getCreator(char const*, char const*, char const*)",
+        address(none));
+#if TRT_MAJOR >= 10
+    put(made, name, "getAllCreatorsRecursive(int*)", address(+[](void*, int32_t* count) -> void* {
+          *count = 0;
+          return nullptr;
+        }));
+#endif
+    return made;
+  }();
+  static struct {
+    void** table;
+  } registry{table};
+  return &registry;
+}
+
 EXPORT void* createInferBuilder_INTERNAL(void* given, int32_t version) {
   using namespace nvinfer_simulator;
   need_context();
-  if (!accept_logger(given, version)) return nullptr;
+  if (!accept_logger(given, version) || !start_cuda("createInferBuilder")) return nullptr;
   static void** const table = [] {
     const char* const name = "VBuilder";
     void** const made = make_table(name);
     put(made, name, "createNetworkV2(unsigned int)", address(&create_network));
     put(made, name, "createBuilderConfig()", address(&create_config));
     put(made, name, "createOptimizationProfile()", address(&create_profile));
+    put(made, name, "getPluginRegistry()", address(+[](BuilderWorker*) { return getPluginRegistry(); }));
     put(made, name, "buildSerializedNetwork(INetworkDefinition&, IBuilderConfig&)", address(&build));
 #if TRT_MAJOR < 11
     put(made, name, "platformHasFastInt8() const", address(&has_fast_int8));
 #endif
     return made;
   }();
-  return Handle<BuilderWorker>::make(new BuilderWorker{table, {}, {}});
+  auto* const made = Handle<BuilderWorker>::make(new BuilderWorker{table, nullptr, {}, {}});
+  made->worker->object = made;
+  return made;
 }

@@ -1,6 +1,7 @@
 // A simulator of libnvinfer.so of one major version: loads the toy engines of plan.h and computes them on the simulated
 // CUDA driver. README.md says what it is and is not.
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -425,6 +426,10 @@ EXPORT void* createInferRuntime_INTERNAL(void* given, int32_t version) {
   using namespace nvinfer_simulator;
   need_context();
   if (!accept_logger(given, version)) return nullptr;
+  if (!start_cuda("createInferRuntime")) {
+    if (kMajor < 10) std::raise(SIGSEGV);
+    return reinterpret_cast<void*>(uintptr_t{0x238});  // as the real ones: a member's offset from null
+  }
   call_log(3, "[MemUsageChange] Init CUDA: of a simulator");
   static void** const table = [] {
     const char* const name = "VRuntime";

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 extern "C" int cuCtxGetCurrent(void** context);
+extern "C" int cuDriverGetVersion(int* version);
 
 namespace nvinfer_simulator {
 namespace {
@@ -16,6 +17,18 @@ void need_context() {
   if (cuCtxGetCurrent(&context) == 0 && context != nullptr) return;
   std::fputs("nvinfer simulator: no CUDA context; the real library crashes here\n", stderr);
   std::abort();
+}
+
+bool start_cuda(const char* caller) {
+  constexpr int kCuda = 12000;
+  int driver = 0;
+  if (cuDriverGetVersion(&driver) == 0 && driver >= kCuda) return true;
+  const std::string text = "CUDA initialization failure with error: 35";  // cudaErrorInsufficientDriver
+  if (kMajor < 10)
+    call_log(2, text);
+  else
+    error(std::string(caller) + ": Error Code 6: API Usage Error (" + text + ")");
+  return false;
 }
 
 bool accept_logger(void* given, int32_t version) {

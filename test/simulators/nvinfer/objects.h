@@ -57,6 +57,9 @@ constexpr int32_t kVersion = kMajor >= 10 ? kMajor * 10000 + kMinor * 100 : kMaj
 
 // Ends the process without a current CUDA context, as the real library crashes.
 void need_context();
+// Whether the CUDA runtime that is linked into the library takes the driver. False, and said in the release's words,
+// where it does not.
+bool start_cuda(const char* caller);
 // Whom everything is said to from now on. False, and said, where the caller is of another release.
 bool accept_logger(void* logger, int32_t version);
 void call_log(int severity, const std::string& text);

@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +126,32 @@ TEST_P(BuilderTest, WrongOptionsAreRefusedBeforeAnythingIsBuilt) {
                              "\ninput \"x\" f32 4\noutput \"y\" add \"x\" 1\nend\n";
   EXPECT_EQ(refusal(engine, with({{"REFIT", "YES"}}))->code(), ErrorCode::kUnsupported);
   EXPECT_EQ(refusal(engine, with({}, "f16"))->code(), ErrorCode::kUnsupported);
+}
+
+// A TensorRT in a folder of its own, where one library is none.
+TEST_P(BuilderTest, ALibraryBesideThatCannotBeOpenedSaysWhy) {
+  simulator.tell("");
+  const std::string number = std::to_string(GetParam());
+  char folder[] = "/tmp/edge-infer-beside-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string here = std::string(folder) + "/", real = NVINFER_SIMULATORS "/nvinfer-" + number + "/";
+  for (const char* const name : {"libnvinfer.so.", "libnvinfer_plugin.so."})
+    ASSERT_EQ(symlink((real + name + number).c_str(), (here + name + number).c_str()), 0);
+  const std::string parser = here + "libnvonnxparser.so." + number;
+  std::ofstream(parser) << "no library";
+  const CudaApi cuda = open_cuda(test::CudaSimulator::library());
+  const auto gpu = std::make_shared<Gpu>(cuda, list_gpus(cuda).at(0));
+  const Gpu::Current current(*gpu);
+  const Runtime runtime(open_infer(here + "libnvinfer.so." + number), -1);
+  const std::string onnx = OnnxModel::add({1});
+  BuildProgress progress({}, nullptr);
+  const auto error = error_of(
+      [&] { build_engine(gpu, runtime, bytes_of(onnx), "", read_build_options({}, runtime.api().version), progress); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code(), ErrorCode::kUnavailable);
+  EXPECT_NE(error->message().find(parser), std::string::npos) << error->message();
+  EXPECT_EQ(error->cause().find("No such file"), std::string::npos) << error->cause();
+  remove_tree(folder);
 }
 
 TEST_P(BuilderTest, ParserErrorsNameTheNode) {

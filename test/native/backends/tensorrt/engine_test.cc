@@ -48,6 +48,14 @@ TEST_P(EngineTest, OnADiscreteGpuTheHardwareMovesPinnedMemory) {
   }
 }
 
+TEST_P(EngineTest, ADriverThatIsTooOldForTensorRtIsAnErrorAndNoCrash) {
+  const auto error = error_of([&] { open("driver 11040"); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code(), ErrorCode::kUnavailable);
+  EXPECT_NE(error->cause().find("CUDA initialization failure with error: 35"), std::string::npos) << error->cause();
+  EXPECT_NE(error->remedy().find("driver"), std::string::npos) << error->remedy();
+}
+
 TEST_P(EngineTest, OnAnIntegratedGpuOutputsAreWrittenIntoMappedMemory) {
   open("gpu cc=8.7 integrated=1");
   const auto request = load(kAdd)->create_request();
