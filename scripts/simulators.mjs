@@ -1,6 +1,7 @@
 // The simulated SDKs for tests, as environment variables that name them and the folders by which tests control them.
 import fs from 'node:fs';
 import path from 'node:path';
+import { root } from './root.mjs';
 
 /** The simulated Edge TPU driver in a build folder, in the binary layout `old` or `new`; nothing is plugged in. */
 export function edgeTpuSimulator(folder, layout) {
@@ -13,5 +14,18 @@ export function edgeTpuSimulator(folder, layout) {
     EDGE_INFER_EDGETPU_SIMULATOR: control,
     EDGE_INFER_LOCKS: control,
     ...(assets && { EDGE_INFER_EDGETPU_TWIN: path.join(assets, 'models', 'mobilenet_v1_0.25_128_quant.tflite') }),
+  };
+}
+
+/** A simulated GPU with TensorRT of this major version, of the simulators that are built; `name` is its folder of settings. */
+export function tensorrtSimulator(major, name) {
+  const folder = path.join(root, 'build', 'simulators');
+  const control = path.join(folder, `control-${name}`);
+  fs.rmSync(control, { recursive: true, force: true });
+  fs.mkdirSync(control, { recursive: true });
+  return {
+    EDGE_INFER_CUDA: path.join(folder, 'cuda', 'libcuda.so.1'),
+    EDGE_INFER_CUDA_SIMULATOR: control,
+    EDGE_INFER_TENSORRT: path.join(folder, `nvinfer-${major}`, `libnvinfer.so.${major}`),
   };
 }

@@ -15,6 +15,7 @@ import { runJest } from './jest.mjs';
 import { clearResults, parseCtest, writeResult } from './results.mjs';
 import { main, root } from './root.mjs';
 import { runtime } from './runtime.mjs';
+import { tensorrtSimulator } from './simulators.mjs';
 import { summarize } from './summary.mjs';
 
 const all = ['8', '10', '11'];
@@ -33,14 +34,6 @@ async function compareHeaders() {
 }
 
 const simulators = path.join(root, 'build', 'simulators');
-
-/** A folder by which tests tell the simulated driver what goes wrong, empty. */
-function emptyControl(name) {
-  const control = path.join(simulators, `control-${name}`);
-  fs.rmSync(control, { recursive: true, force: true });
-  fs.mkdirSync(control, { recursive: true });
-  return control;
-}
 
 /** The simulated TensorRT with the real parser beside it. */
 function besideParser(major, real) {
@@ -73,8 +66,7 @@ async function realLibraries(words) {
     );
     const rest = words.filter((word) => !all.includes(word));
     await runJest(`tensorrt-real-${major}`, ['--runInBand', ...files, ...rest], {
-      EDGE_INFER_CUDA: path.join(simulators, 'cuda', 'libcuda.so.1'),
-      EDGE_INFER_CUDA_SIMULATOR: emptyControl(`tensorrt-real-${major}`),
+      ...tensorrtSimulator(major, `tensorrt-real-${major}`),
       EDGE_INFER_TENSORRT: besideParser(major, real),
       EDGE_INFER_TENSORRT_REAL: path.join(real, `libnvinfer.so.${major}`),
     });
@@ -95,11 +87,8 @@ await main(async () => {
   const rest = positionals.filter((word) => !all.includes(word));
   // Together: they mostly wait for runs that take their time, as on a GPU, and cannot be cancelled.
   const runs = majors.map((major) => {
-    return runJest(`tensorrt-${major}`, ['--runInBand', ...files, ...rest], {
-      EDGE_INFER_CUDA: path.join(simulators, 'cuda', 'libcuda.so.1'),
-      EDGE_INFER_CUDA_SIMULATOR: emptyControl(`tensorrt-${major}`),
-      EDGE_INFER_TENSORRT: path.join(simulators, `nvinfer-${major}`, `libnvinfer.so.${major}`),
-    });
+    const name = `tensorrt-${major}`;
+    return runJest(name, ['--runInBand', ...files, ...rest], tensorrtSimulator(major, name));
   });
   await Promise.all(runs);
   return summarize(runners);

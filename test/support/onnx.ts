@@ -45,6 +45,8 @@ export interface OnnxGraph {
     readonly name: string;
     readonly shape: readonly number[];
     readonly values: Float32Array | BigInt64Array | Uint8Array | Int8Array;
+    /** Where it is not that of the array. */
+    readonly type?: OnnxType;
   }[];
   /** What the file says of values in between. */
   readonly valueInfo?: readonly OnnxPort[];
@@ -91,10 +93,10 @@ function graphProto(graph: OnnxGraph): onnx.IGraphProto {
       ...(domain !== undefined && { domain }),
       ...(attributes !== undefined && { attribute: [...attributes] }),
     })),
-    initializer: (graph.constants ?? []).map(({ name, shape, values }) => ({
+    initializer: (graph.constants ?? []).map(({ name, shape, values, type = constantType(values) }) => ({
       name,
       dims: [...shape],
-      dataType: onnxTypes[constantType(values)],
+      dataType: onnxTypes[type],
       rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
     })),
   };
