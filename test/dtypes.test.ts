@@ -63,6 +63,8 @@ it.each([
   ['float16', 'f16'],
   ['BF16', 'bf16'],
   ['bfloat16', 'bf16'],
+  ['i8', 'i8'],
+  ['INT8', 'i8'],
   ['Auto', 'auto'],
 ])('the precision %s is %s', (spelling, precision) => {
   expect(parsePrecision(spelling)).toBe(precision);
@@ -70,7 +72,7 @@ it.each([
 
 it('no precision stays none; others are refused, also those of the prototype', () => {
   expect(parsePrecision(undefined)).toBeUndefined();
-  for (const wrong of ['int8', '', 'f32 ', 5, null, {}, 'constructor', 'toString', '__proto__']) {
+  for (const wrong of ['int4', '', 'f32 ', 5, null, {}, 'constructor', 'toString', '__proto__']) {
     expect(thrown(() => parsePrecision(wrong))).toMatchObject({ code: 'ERR_INVALID_ARGUMENT' });
   }
 });

@@ -71,10 +71,15 @@ describe('precision', () => {
     expect(['f32', 'bf16', 'f16']).toContain(actual);
   });
 
-  it.each(['int8', 'f64', 'half', '', 5, null])('%p is refused', async (precision) => {
+  it('int8 is what a quantised model brings itself', async () => {
+    const refused = rejection(loadIr(productIr(), { precision: 'i8' }));
+    expect(await refused).toMatchObject({ code: 'ERR_UNSUPPORTED', backend: 'openvino' });
+  });
+
+  it.each(['int4', 'f64', 'half', '', 5, null])('%p is refused', async (precision) => {
     expect(await rejection(loadIr(productIr(), { precision: precision as Precision }))).toMatchObject({
       code: 'ERR_INVALID_ARGUMENT',
-      message: expect.stringMatching(/^Expected `precision` to be 'f32', 'f16', 'bf16' or 'auto', got/),
+      message: expect.stringMatching(/^Expected `precision` to be 'f32', 'f16', 'bf16', 'i8' or 'auto', got/),
     });
   });
 });
