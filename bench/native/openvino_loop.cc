@@ -16,6 +16,7 @@
 #include "core/buffer.h"
 #include "core/clock.h"
 #include "core/tensor.h"
+#include "tensorrt_loop.h"
 
 namespace edge::openvino {
 namespace {
@@ -316,6 +317,7 @@ class LoopWrap final : public Napi::ObjectWrap<LoopWrap> {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("OpenVinoLoop", LoopWrap::define(env));
+  exports.Set("TensorRtLoop", tensorrt::define_loop(env));
   return exports;
 }
 
