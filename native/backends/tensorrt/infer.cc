@@ -158,8 +158,10 @@ Runtime::Runtime(const InferApi& api, int dla_core)
   call<void>(worker_of(object_.get()), slots_.set_dla_core, int32_t{dla_core});
 }
 
-Object Runtime::deserialize(Bytes plan) const {
+Object Runtime::deserialize(Bytes plan, bool host_code) const {
   void* const worker = worker_of(object_.get());
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (api_.version.at_least(8, 6)) call<void>(worker, slots_.allow_host_code, host_code);
   const void* const data = plan.data;
   if (api_.version.major < 10) {
     return Object(call<void*>(worker, slots_.deserialize, data, plan.size, static_cast<void*>(nullptr)));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,14 +62,16 @@ class Runtime {
   const InferApi& api() const { return api_; }
   const Slots& slots() const { return slots_; }
   int dla_core() const { return dla_core_; }
-  // Null where TensorRT does not take it: Words has the reason.
-  Object deserialize(Bytes plan) const;
+  // Null where TensorRT does not take it: Words has the reason. `host_code`: the engine may bring code for the CPU, as
+  // version-compatible ones do; from 8.6 on.
+  Object deserialize(Bytes plan, bool host_code = false) const;
 
  private:
   const InferApi api_;
   const Slots& slots_;
   const int dla_core_;
   Object object_;
+  mutable std::mutex mutex_;  // what is allowed to one engine is not to another
 };
 
 enum class Bound { kMin = 0, kOptimal = 1, kMax = 2 };  // of an optimisation profile

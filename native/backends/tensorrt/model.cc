@@ -20,6 +20,7 @@ namespace {
 struct Properties {
   std::vector<std::string> plugins;  // PLUGINS
   std::optional<bool> graphs;        // CUDA_GRAPH
+  bool host_code = false;            // VERSION_COMPATIBLE: the engine brings code for the CPU
 };
 
 bool is_engine(Bytes file) { return file.size >= 4 && std::memcmp(file.data, "ftrt", 4) == 0; }
@@ -36,20 +37,23 @@ Properties read_options(const LoadOptions& options, bool built) {
       properties.plugins = plugin_files(value);
       continue;
     }
-    if (is_build_property(name)) {
+    // Of an engine that is built it says that the code which that brings may run.
+    const bool of_both = name == "VERSION_COMPATIBLE";
+    if (of_both) properties.host_code = value == "YES";
+    if (is_build_property(name) && !(built && of_both)) {
       if (!built) continue;
       throw Error(ErrorCode::kUnsupported, "The property " + name + " is about building, and this engine is built.",
                   "Leave the property out, or give the ONNX model.", "tensorrt");
     }
-    if (name != "CUDA_GRAPH") {
+    if (name != "CUDA_GRAPH" && !of_both) {
       throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + name + "'.",
                   "docs/jetson.md lists those that there are.", "tensorrt");
     }
     if (value != "YES" && value != "NO") {
-      throw Error(ErrorCode::kInvalidArgument, "The property CUDA_GRAPH cannot be '" + value + "'.", "Use YES or NO.",
+      throw Error(ErrorCode::kInvalidArgument, "The property " + name + " cannot be '" + value + "'.", "Use YES or NO.",
                   "tensorrt");
     }
-    properties.graphs = value == "YES";
+    if (!of_both) properties.graphs = value == "YES";
   }
   return properties;
 }
@@ -57,17 +61,17 @@ Properties read_options(const LoadOptions& options, bool built) {
 // TensorRT's words: "could not find plugin: NAME", "Cannot find plugin: NAME" and the like.
 bool names_a_plugin(const std::string& words) { return words.find("find plugin") != std::string::npos; }
 
-Object deserialize(const Runtime& runtime, Bytes plan) {
+Object deserialize(const Runtime& runtime, Bytes plan, bool host_code) {
   std::string problem;  // of the standard plugins
   Words words(true);
-  Object engine = runtime.deserialize(plan);
+  Object engine = runtime.deserialize(plan, host_code);
   std::string text = words.text();
   // Few engines need them, and their library is large: only one that is refused without them gets them.
   const bool lacks_plugin = !engine && names_a_plugin(text);
   if (lacks_plugin) problem = load_standard_plugins(runtime.api());
   if (lacks_plugin && problem.empty()) {
     const Words again;
-    engine = runtime.deserialize(plan);
+    engine = runtime.deserialize(plan, host_code);
     text = again.text();
   } else {
     words.tell();
@@ -79,6 +83,11 @@ Object deserialize(const Runtime& runtime, Bytes plan) {
         "Name the library that has it: `properties: { PLUGINS: '/path/libplugin.so' }`, built for this TensorRT. "
         "Load none of a stranger.",
         "tensorrt", text + (problem.empty() ? "" : "\n" + problem));
+  }
+  if (!host_code && (text.find("host code") != std::string::npos || text.find("HostCode") != std::string::npos)) {
+    throw Error(ErrorCode::kUnsupported, "The engine is version-compatible: it brings code of TensorRT's for the CPU.",
+                "Where you know where it comes from, allow that with `properties: { VERSION_COMPATIBLE: true }`.",
+                "tensorrt", text);
   }
   if (text.find("OutOfMemory") != std::string::npos || text.find("out of memory") != std::string::npos) {
     throw Error(ErrorCode::kOutOfMemory, "There is no memory on the GPU for the engine.",
@@ -211,7 +220,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     // What this TensorRT has built it may refuse later: a driver or a plugin changed in a way that no key knows of.
     const auto takes = [&](const std::vector<uint8_t>& kept) {
       try {
-        object = deserialize(*runtime, {kept.data(), kept.size()});
+        object = deserialize(*runtime, {kept.data(), kept.size()}, properties.host_code);
         return true;
       } catch (const Error& error) {
         if (error.code() != ErrorCode::kInvalidModel) throw;
@@ -222,7 +231,7 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     file = engine_of(gpu, *runtime, source, plan, options, properties.plugins, takes, from_cache);
     plan = {file.data(), file.size()};
   }
-  if (!object) object = deserialize(*runtime, plan);
+  if (!object) object = deserialize(*runtime, plan, properties.host_code);
   auto loaded = std::make_shared<Loaded>(gpu, runtime, std::move(object));
   loaded->allocator = options.allocator;
   const Engine& engine = loaded->engine;

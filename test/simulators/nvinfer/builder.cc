@@ -306,6 +306,7 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   };
   if (plan.dla && kMajor < 11 && !has("fp16") && !has("int8"))
     throw std::string("Error Code 4: Internal Error (DLA validation failed: neither FP16 nor INT8 is allowed)");
+  plan.host_code = has("compatible");
   const bool typed = (network.flags & 2) != 0 || kMajor >= 11;
   const bool quantized = std::any_of(plan.outputs.begin(), plan.outputs.end(),
                                      [](const Output& one) { return one.op == Output::Op::kFakeQuantize; });

@@ -66,6 +66,7 @@ struct EngineWorker {
 struct RuntimeWorker {
   void** table;
   int32_t dla_core = -1;
+  bool host_code = false;
 };
 
 const Input* input_named(const Plan& plan, const char* name) {
@@ -357,6 +358,7 @@ int32_t dla_core_count(RuntimeWorker*) {
   int integrated = 0;
   return cuDeviceGetAttribute(&integrated, 18, 0) == 0 && integrated != 0 ? 2 : 0;
 }
+void allow_host_code(RuntimeWorker* self, bool allowed) { self->host_code = allowed; }
 void set_dla_core(RuntimeWorker* self, int32_t core) { self->dla_core = core; }
 
 Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_t size) {
@@ -385,6 +387,8 @@ Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_
   try {
     Plan plan = parse_plan({static_cast<const char*>(data), size}, kMajor);
     if (plan.generation != nvinfer_simulator_setting("generation")) throw std::string("the driver has changed");
+    if (plan.host_code && !self->host_code)
+      throw std::string("engine host code is not allowed (setEngineHostCodeAllowed)");
     if (plan.dla && self->dla_core < 0) {
       error("IRuntime::deserializeCudaEngine: Error Code 3: API Usage Error (DLA core was not set)");
       return nullptr;
@@ -440,8 +444,9 @@ EXPORT void* createInferRuntime_INTERNAL(void* given, int32_t version) {
     put(made, name, "deserializeCudaEngine(void const*, unsigned long)", address(&deserialize));
 #endif
     put(made, name, "setDLACore(int)", address(&set_dla_core));
+    put(made, name, "setEngineHostCodeAllowed(bool)", address(&allow_host_code));
     put(made, name, "getNbDLACores() const", address(&dla_core_count));
     return made;
   }();
-  return Handle<RuntimeWorker>::make(new RuntimeWorker{table});
+  return Handle<RuntimeWorker>::make(new RuntimeWorker{table, -1, false});
 }

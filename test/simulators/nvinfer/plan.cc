@@ -117,6 +117,8 @@ Plan parse_plan(const std::string& text, int major) {
       words >> plan.plugins.back();
     } else if (word == "dla") {
       plan.dla = true;
+    } else if (word == "host-code") {
+      plan.host_code = true;
     } else if (word == "built") {
       std::getline(words >> std::ws, plan.built);
     } else if (word == "generation") {
@@ -156,6 +158,7 @@ std::string plan_text(const Plan& plan, int major) {
   text << "duration_us " << plan.duration_us << "\nprofiles " << plan.profiles << "\n";
   text << "verbosity " << plan.verbosity << "\n";
   if (plan.dla) text << "dla\n";
+  if (plan.host_code) text << "host-code\n";
   if (plan.generation != 0) text << "generation " << plan.generation << "\n";
   if (!plan.computes.empty()) text << "computes " << plan.computes << "\n";
   if (!plan.built.empty()) text << "built " << plan.built << "\n";

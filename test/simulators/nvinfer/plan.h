@@ -47,7 +47,7 @@ struct Plan {
   std::string built;                // what the builder was told
   std::string computes;             // the type that layers compute in, as the inspector words it; empty: the outputs'
   std::string verbosity = "names";  // what the inspector tells: also "none", "detailed"
-  bool no_context = false, synchronizes = false, dla = false;
+  bool no_context = false, synchronizes = false, dla = false, host_code = false;
 };
 
 // Throws std::string: TensorRT's words.

@@ -74,6 +74,12 @@ TEST_P(BuilderTest, ThePropertiesReachTheBuilder) {
                 " refit sparse compatible level 5 workspace 268435456 hardware 1");
 }
 
+TEST_P(BuilderTest, AVersionCompatibleEngineIsLoadedAfterItsBuild) {
+  open();
+  const auto model = load(OnnxModel::add({1}), with({{"VERSION_COMPATIBLE", "YES"}}));
+  EXPECT_EQ(run(*model, {1}, {1}), (Floats{2}));
+}
+
 TEST_P(BuilderTest, OpenShapesNeedARange) {
   open();
   const std::string onnx = OnnxModel::add({-1, 2});

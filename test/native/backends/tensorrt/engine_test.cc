@@ -152,6 +152,22 @@ TEST_P(EngineTest, RequestsWithOpenShapesNeedAProfileEachUntilTensorRt9) {
   EXPECT_EQ(errors, std::vector<std::string>());
 }
 
+TEST_P(EngineTest, CodeThatAnEngineBringsHasToBeAllowed) {
+  open();
+  const std::string lines = "input \"x\" f32 2\noutput \"y\" add \"x\" 1\n";
+  const auto error = error_of([&] { load(lines + "host-code\n"); });
+  EXPECT_EQ(error->code(), ErrorCode::kUnsupported);
+  EXPECT_NE(error->remedy().find("VERSION_COMPATIBLE"), std::string::npos);
+  LoadOptions options;
+  options.properties = {{"VERSION_COMPATIBLE", "YES"}};
+  EXPECT_NE(load(lines + "host-code\n", options), nullptr);
+  options.properties = {{"VERSION_COMPATIBLE", "perhaps"}};
+  EXPECT_EQ(error_of([&] { load(lines, options); })->code(), ErrorCode::kInvalidArgument);
+  // To that one, and not to the next.
+  EXPECT_EQ(error_of([&] { load(lines + "host-code\n"); })->code(), ErrorCode::kUnsupported);
+  EXPECT_NE(load(lines), nullptr);
+}
+
 // Two profiles: one row, and four to eight.
 constexpr const char* kTwoRanges = "input \"x\" f32 ?,2 range 1 1 range 4 8\noutput \"y\" add \"x\" 1\nprofiles 2\n";
 

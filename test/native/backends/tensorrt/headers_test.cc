@@ -60,6 +60,7 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.deserialize, slot<Deserialize>(&VRuntime::deserializeCudaEngine));
   EXPECT_EQ(slots.set_dla_core, slot(&VRuntime::setDLACore));
   EXPECT_EQ(slots.dla_core_count, slot(&VRuntime::getNbDLACores));
+  EXPECT_EQ(slots.allow_host_code, slot(&VRuntime::setEngineHostCodeAllowed));
   EXPECT_EQ(slots.create_context, slot<CreateContext>(&VCudaEngine::createExecutionContext));
   EXPECT_EQ(slots.profile_count, slot(&VCudaEngine::getNbOptimizationProfiles));
   EXPECT_EQ(slots.engine_shape, slot(&VCudaEngine::getTensorShape));
