@@ -183,7 +183,9 @@ interface Loaded {
   readonly built?: boolean;
 }
 
-interface Build extends Pick<NativeLoad, 'path' | 'data' | 'cacheDirectory'> {
+interface Build extends Pick<NativeLoad, 'cacheDirectory'> {
+  /** The model that is built; it may have to be made first. */
+  readonly model: () => Promise<FileOrBytes>;
   readonly properties: () => NativeLoad['properties'];
   readonly dispose: () => void;
 }
@@ -232,14 +234,22 @@ async function toBuild(
     const patience = { signal, left, late: () => timeout(true) };
     const prepared = await prepareCalibration(calibration, cache, await fingerprint, patience);
     const both = (): NativeLoad['properties'] => [...properties, ...prepared.properties()];
-    return { ...source, properties: both, cacheDirectory: cache, dispose: prepared.dispose };
+    return { model: () => Promise.resolve(source), properties: both, cacheDirectory: cache, dispose: prepared.dispose };
   }
   const dispose = (): void => undefined;
-  if (!isHalf || !asTyped) return { ...source, properties: () => properties, cacheDirectory: cache, dispose };
-  // There the precision is the model's alone.
-  const model = await convertAside(source, { precision });
-  const marked: NativeLoad['properties'] = typed ? properties : [...properties, ['STRONGLY_TYPED', 'YES']];
-  return { ...model, properties: () => marked, cacheDirectory: cache, dispose };
+  if (!isHalf || !asTyped) {
+    return { model: () => Promise.resolve(source), properties: () => properties, cacheDirectory: cache, dispose };
+  }
+  // There the precision is the model's alone. An engine in the cache is known by the model that it comes from, for the
+  // pass takes seconds.
+  let converted: Promise<FileOrBytes> | undefined;
+  const model = (): Promise<FileOrBytes> => (converted ??= convertAside(source, { precision }));
+  const marked: NativeLoad['properties'] = [
+    ...properties,
+    ['CONVERTED_FROM', `${await fingerprint} by ${version}`],
+    ...(typed ? [] : ([['STRONGLY_TYPED', 'YES']] as [string, string][])),
+  ];
+  return { model, properties: () => marked, cacheDirectory: cache, dispose };
 }
 
 async function load(one: Attempt, context: Context, group: NativeGroup | null = null, tier = 0): Promise<Loaded> {
@@ -259,6 +269,7 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
     join: NativeGroup | null,
     onlyCached = false,
   ): Promise<Loaded> => {
+    const given = build === undefined || onlyCached ? source : await build.model();
     const left = deadline === null ? -1 : deadline - performance.now();
     if (deadline !== null && left <= 0) throw timeout(isolate !== null);
     const patience = {
@@ -274,20 +285,15 @@ async function load(one: Attempt, context: Context, group: NativeGroup | null = 
         backend: one.backend,
         device: one.device,
         library,
-        path: source.path,
-        data: source.data,
+        path: given.path,
+        data: given.data,
         weightsPath: weights?.path ?? '',
         weights: weights?.data ?? null,
         group: join,
         id: one.id,
         tier,
         onlyCached,
-        ...(build && {
-          path: build.path,
-          data: build.data,
-          properties: build.properties(),
-          cacheDirectory: build.cacheDirectory,
-        }),
+        ...(build && { properties: build.properties(), cacheDirectory: build.cacheDirectory }),
       }),
     );
     return { model, fingerprint: await fingerprint };

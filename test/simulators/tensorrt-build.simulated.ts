@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import * as engines from '../../lib/engine.js';
 import { InferenceError, loadModel, type Model } from '../../lib/index.js';
 import type { LoadOptions, LoadProgress } from '../../lib/types.js';
 import { runProgram } from '../support/child.js';
@@ -137,6 +138,26 @@ describe('precision', () => {
     expect(model.inputs[0]!.dtype).toBe('f32');
     expect(numbers((await model.run({ x }))['y']!.data)).toEqual([2]);
     expect(built(cache)).toMatch(major < 11 ? /^weak fp16 level/ : /^typed level/);
+  });
+
+  it('an engine of a converted model is found without converting it again', async () => {
+    if (major < 10) return;
+    const convert = jest.spyOn(engines, 'convertAside');
+    const cache = newCache();
+    const options: LoadOptions = { cache, precision: 'f16', properties: { STRONGLY_TYPED: true } };
+    expect((await load(addOnnx(1, [1]), options)).info.fromCache).toBe(false);
+    expect(convert).toHaveBeenCalledTimes(1);
+    const again = await load(addOnnx(1, [1]), options);
+    expect([again.info.fromCache, again.info.precision.actual]).toEqual([true, 'f16']);
+    expect(numbers((await again.run({ x }))['y']!.data)).toEqual([2]);
+    expect(convert).toHaveBeenCalledTimes(1);
+    // In a host it may have to be built, and there the model is needed.
+    expect((await load(addOnnx(1, [1]), { ...options, isolate: patient })).info.fromCache).toBe(true);
+    expect(convert).toHaveBeenCalledTimes(2);
+    // Another model, and another precision.
+    expect((await load(addOnnx(2, [1]), options)).info.fromCache).toBe(false);
+    expect((await load(addOnnx(1, [1]), { ...options, precision: 'bf16' })).info.fromCache).toBe(false);
+    convert.mockRestore();
   });
 
   it('a layer that stays in f32 is told, and with `strict` an error that names it', async () => {

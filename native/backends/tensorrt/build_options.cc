@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kNames[] = {"BUILDER_OPTIMIZATION_LEVEL",
                                   "CALIBRATION_CACHE",
                                   "CALIBRATION_INPUTS",
+                                  "CONVERTED_FROM",
                                   "HARDWARE_COMPATIBILITY",
                                   "MAX_SHAPES",
                                   "MIN_SHAPES",
@@ -176,6 +177,8 @@ BuildOptions read_build_options(const LoadOptions& options, const Version& versi
       build.calibration_cache = value;
     } else if (name == "CALIBRATION_INPUTS") {
       build.calibration_inputs = value;
+    } else if (name == "CONVERTED_FROM") {
+      build.converted_from = value;
     } else if (name == "TIMING_CACHE") {
       build.timing_cache = value;
     } else if (name == "WORKSPACE") {

@@ -25,6 +25,7 @@ struct BuildOptions {
   int level = -1;          // of optimisation, 0 to 5; −1: TensorRT's own
   int hardware_level = 0;  // HardwareCompatibilityLevel
   std::vector<std::map<std::string, ShapeRange>> profiles;
+  std::string converted_from;  // the model is made of this one: what an engine is known by; empty: it is itself
   // Files. The calibration cache is read where it is there, and else written with what the inputs give (calibrator.h).
   std::string calibration_cache, calibration_inputs, timing_cache;
 

@@ -56,7 +56,7 @@ std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runt
                 "The engine is not in the cache.");
   };
   const GpuFacts& facts = gpu->facts();
-  const Facts about = {{"model", sha256_of(onnx.data, onnx.size)},
+  const Facts about = {{"model", build.converted_from.empty() ? sha256_of(onnx.data, onnx.size) : build.converted_from},
                        {"release", "TensorRT " + runtime.api().version.text()},
                        {"device", facts.name},
                        {"compute-capability", std::to_string(facts.major) + "." + std::to_string(facts.minor)},
