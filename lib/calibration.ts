@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { scratchCache } from './engine.js';
 import { InferenceError } from './errors.js';
 import { abortReason, invalidOption } from './options.js';
 import { fileOrBytes, type FileOrBytes } from './source.js';
@@ -136,38 +137,49 @@ export interface Patience {
   readonly late: () => Error;
 }
 
+const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+
+/** A calibration cache that is no file of the caller's: it outlives the load, for a host that restarts asks for it again. */
+function keptFile(directory: string, name: string): string {
+  let folder = path.join(directory, 'tensorrt');
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    fs.accessSync(folder, fs.constants.W_OK);
+  } catch {
+    folder = scratchCache(); // the load says what is wrong with the folder
+  }
+  return path.join(folder, `.calibration-${name}`);
+}
+
 /**
  * Asks for all inputs, unless there is a calibration cache. Without a file of the caller's the calibration cache is kept in
- * `directory` (that of the engines), by the model's fingerprint and the inputs.
+ * `directory` (that of the engines), by the inputs and by `learner`: the model and the release.
  */
 export async function prepareCalibration(
   { cache, inputs }: Given,
   directory: string,
-  model: string,
+  learner: string,
   patience: Patience,
 ): Promise<PreparedCalibration> {
-  const exists = cache !== null && (cache.data !== null || fs.existsSync(cache.path));
-  const scratch =
-    cache?.data != null || !exists ? fs.mkdtempSync(path.join(os.tmpdir(), 'edge-infer-calibration-')) : undefined;
-  const dispose = (): void => {
-    if (scratch !== undefined) fs.rmSync(scratch, { recursive: true, force: true });
-  };
+  const nothing = (): void => undefined;
+  if (cache?.data != null) {
+    const file = keptFile(directory, sha256(cache.data));
+    fs.writeFileSync(file, cache.data, { mode: 0o600 });
+    return { properties: () => [['CALIBRATION_CACHE', file]], dispose: nothing };
+  }
+  if (inputs === null || (cache !== null && fs.existsSync(cache.path))) {
+    return { properties: () => [['CALIBRATION_CACHE', cache?.path ?? '']], dispose: nothing };
+  }
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'edge-infer-calibration-'));
+  const dispose = (): void => fs.rmSync(scratch, { recursive: true, force: true });
   try {
-    const own = path.join(scratch ?? '', 'inputs');
-    let file = cache?.path ?? '';
-    if (cache?.data != null) fs.writeFileSync((file = path.join(scratch!, 'cache')), cache.data, { mode: 0o600 });
-    else if (!exists && inputs !== null) {
-      const sum = await collect(inputs, own, patience);
-      if (cache === null) {
-        const kept = path.join(directory, 'tensorrt');
-        fs.mkdirSync(kept, { recursive: true, mode: 0o700 });
-        file = path.join(kept, `.calibration-${createHash('sha256').update(`${model} ${sum}`).digest('hex')}`);
-      }
-    }
+    const own = path.join(scratch, 'inputs');
+    const sum = await collect(inputs, own, patience);
+    const file = cache?.path ?? keptFile(directory, sha256(`${learner} ${sum}`));
     return {
       properties: () => [
         ['CALIBRATION_CACHE', file],
-        ...(inputs !== null && !fs.existsSync(file) ? ([['CALIBRATION_INPUTS', own]] as [string, string][]) : []),
+        ...(fs.existsSync(file) ? [] : ([['CALIBRATION_INPUTS', own]] as [string, string][])),
       ],
       dispose,
     };

@@ -232,7 +232,9 @@ async function toBuild(
     }
     const left = (): number => (deadline === null ? Infinity : deadline - performance.now());
     const patience = { signal, left, late: () => timeout(true) };
-    const prepared = await prepareCalibration(calibration, cache, await fingerprint, patience);
+    // Another release of TensorRT may not take what this one learns; its library has another name.
+    const learner = `${await fingerprint} ${fs.existsSync(tensorrt) ? fs.realpathSync(tensorrt) : tensorrt}`;
+    const prepared = await prepareCalibration(calibration, cache, learner, patience);
     const both = (): NativeLoad['properties'] => [...properties, ...prepared.properties()];
     return { model: () => Promise.resolve(source), properties: both, cacheDirectory: cache, dispose: prepared.dispose };
   }

@@ -10,7 +10,7 @@ import { major, tellDriver } from '../support/engine.js';
 import { Folder } from '../support/folder.js';
 import { addOnnx, quantizedOnnx } from '../support/onnx.js';
 import { numbers } from '../support/values.js';
-import { rejection } from '../support/wait.js';
+import { rejection, until } from '../support/wait.js';
 
 const folder = new Folder();
 const open: Model[] = [];
@@ -154,6 +154,22 @@ describeWhere(calibrates, 'calibration', () => {
     expect(await aborted).toBe('enough');
     const late = await failure(load(onnx, { calibration: { inputs: hanging }, deadlineMs: 50 }));
     expect(late.code).toBe('ERR_TIMEOUT');
+  });
+
+  it('given as bytes it is there when a host comes back', async () => {
+    const cache = Buffer.from('TRT-8601-EntropyCalibration2\nx: 3f800000\n');
+    const isolate = { hangTimeoutMs: 120_000, firstRunTimeoutMs: 120_000, retry: true };
+    const model = await load(onnx, { calibration: { cache }, isolate });
+    process.kill(model.host()!.pid, 'SIGKILL');
+    await until(() => model.host()!.restarts === 1 && model.host()!.up, 'the host to come back');
+    expect(numbers((await model.run({ x: Float32Array.of(1, 2) }))['y']!.data)).toEqual([2, 3]);
+  });
+
+  it('a cache folder that cannot be written to is said', async () => {
+    const cache = folder.write('no-folder', 'a file');
+    const error = await failure(load(onnx, { cache, calibration: { inputs: good } }));
+    expect(error).toMatchObject({ code: 'ERR_BACKEND', backend: 'tensorrt' });
+    expect(error.message).toContain(cache);
   });
 
   it('what is no calibration cache, or not there', async () => {
