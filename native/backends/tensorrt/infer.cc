@@ -200,11 +200,9 @@ std::string Engine::type_name(const std::string& name) const {
   return kTypes[number].name;
 }
 
-bool Engine::is_on_device(const std::string& name) const {
-  constexpr int32_t kDevice = 0;  // TensorLocation
-  void* const worker = worker_of(object_.get());
-  return call<int32_t>(worker, runtime_->slots().location, name.c_str()) == kDevice &&
-         !call<bool>(worker, runtime_->slots().is_shape_tensor, name.c_str());
+bool Engine::is_on_host(const std::string& name) const {
+  constexpr int32_t kHost = 1;  // TensorLocation
+  return call<int32_t>(worker_of(object_.get()), runtime_->slots().location, name.c_str()) == kHost;
 }
 
 bool Engine::is_linear(const std::string& name) const {

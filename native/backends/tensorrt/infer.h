@@ -90,8 +90,8 @@ class Engine {
   // In the contract's types, or none; `type_name` has the word for both.
   std::optional<Dtype> dtype(const std::string& name) const;
   std::string type_name(const std::string& name) const;
-  // Neither a tensor of shapes nor one in the host's memory.
-  bool is_on_device(const std::string& name) const;
+  // In the host's memory: a tensor whose values are shapes, or decide some.
+  bool is_on_host(const std::string& name) const;
   // Row-major and not vectorised.
   bool is_linear(const std::string& name) const;
   int profile_count() const;

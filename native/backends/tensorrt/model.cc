@@ -109,10 +109,10 @@ TensorSpec spec_of(const Engine& engine, const std::string& name) {
   };
   const auto dtype = engine.dtype(name);
   if (!dtype) refuse("holds " + engine.type_name(name) + " values, which no tensor here can carry");
-  if (!engine.is_on_device(name)) refuse("is one of shapes, which cannot be given yet");
   if (!engine.is_linear(name)) refuse("has a vectorised layout");
   spec.dtype = *dtype;
   spec.shape = engine.shape(name);
+  if (engine.is_on_host(name) && !spec.is_static()) refuse("is one of shapes, and of an open shape itself");
   return spec;
 }
 
@@ -238,8 +238,10 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   for (int i = 0; i < engine.tensor_count(); ++i) {
     const std::string name = engine.tensor_name(i);
     (engine.is_input(name) ? loaded->inputs : loaded->outputs).push_back(spec_of(engine, name));
+    if (engine.is_on_host(name)) loaded->on_host.insert(name);
   }
-  for (const TensorSpec& input : loaded->inputs) loaded->dynamic = loaded->dynamic || !input.is_static();
+  for (const TensorSpec& input : loaded->inputs)
+    loaded->dynamic = loaded->dynamic || !input.is_static() || loaded->on_host.count(input.name) != 0;
   for (int index = 0; index < std::max(1, engine.profile_count()); ++index) {
     Loaded::Profile profile{index, {}};
     for (const TensorSpec& input : loaded->inputs) {
@@ -252,8 +254,9 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   fix_shapes(*loaded, options);
   auto context = loaded->make_context();
   infer_shapes(*loaded, *context);
-  // With open shapes every new one would be recorded anew; what is measured is not recorded at all.
-  loaded->graphs = !options.profile && properties.graphs.value_or(!loaded->dynamic);
+  // With open shapes every new one would be recorded anew; what is measured is not recorded at all; and TensorRT reads
+  // tensors of shapes while a run is submitted, so a graph would have the values of the first one for good.
+  loaded->graphs = !options.profile && loaded->on_host.empty() && properties.graphs.value_or(!loaded->dynamic);
   loaded->profiled = options.profile;
   std::vector<LayerInfo> layers = layers_of(*loaded, device.id);
   if (options.strict) check_precision(layers, options.precision);

@@ -199,9 +199,15 @@ void TensorRtRequest::lock_pages(Place& place) const {
   place.page_locked = place.lock->get() != nullptr;
 }
 
-TensorRtRequest::Place TensorRtRequest::place(const BoundTensor& tensor, const Place* former, bool is_output) const {
+TensorRtRequest::Place TensorRtRequest::place(const TensorSpec& spec, const BoundTensor& tensor, const Place* former,
+                                              bool is_output) const {
   Place place;
   place.buffer = tensor.buffer;
+  if (model_->on_host.count(spec.name) != 0) {
+    place.direct = place.page_locked = true;
+    place.address = static_cast<CuAddress>(reinterpret_cast<uintptr_t>(tensor.buffer->data()));
+    return place;
+  }
   if (is_output && gpu_.maps_outputs() && tensor.buffer->kind() == Buffer::Kind::kMapped) {
     place.direct = place.page_locked = true;
     place.address = static_cast<CuAddress>(reinterpret_cast<uintptr_t>(tensor.buffer->handle()));
@@ -248,7 +254,7 @@ TensorRtRequest::Binding TensorRtRequest::make_binding(const std::vector<Shape>&
   for (size_t i = 0; i < shapes.size(); ++i) {
     const size_t bytes = byte_size(model_->inputs[i].dtype, shapes[i]);
     binding.inputs.push_back({shapes[i], model_->allocator->allocate(bytes), bytes});
-    binding.input_places.push_back(place(binding.inputs[i], former(input_places_, i), false));
+    binding.input_places.push_back(place(model_->inputs[i], binding.inputs[i], former(input_places_, i), false));
   }
   for (size_t i = 0; i < model_->outputs.size(); ++i) {
     const TensorSpec& spec = model_->outputs[i];
@@ -264,7 +270,7 @@ TensorRtRequest::Binding TensorRtRequest::make_binding(const std::vector<Shape>&
     }
     const size_t bytes = byte_size(spec.dtype, shape);
     binding.outputs.push_back({shape, model_->allocator->allocate(bytes), bytes});
-    binding.output_places.push_back(place(binding.outputs[i], former(output_places_, i), true));
+    binding.output_places.push_back(place(spec, binding.outputs[i], former(output_places_, i), true));
   }
   return binding;
 }
@@ -358,7 +364,7 @@ void TensorRtRequest::submit() {
   mark(StageClock::kBegin);
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const BoundTensor& input = inputs_[i];
-    if (input.bytes == 0) continue;
+    if (input.bytes == 0 || input_places_[i].direct) continue;
     gpu_.check(api.copy_to_device(input_places_[i].address, input.buffer->data(), input.bytes, stream_.get()),
                "copy the inputs");
   }

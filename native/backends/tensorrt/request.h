@@ -44,7 +44,8 @@ struct Loaded {
     std::vector<Range> ranges;  // of each input
   };
   std::vector<Profile> profiles;  // the optimisation profiles that have the shapes which are fixed; one at least
-  bool dynamic = false;           // an input is open
+  std::set<std::string> on_host;  // tensors whose values are shapes, or decide some
+  bool dynamic = false;           // an input is open, or decides shapes by its values
   bool graphs = true;             // runs are recorded as CUDA graphs, where that is possible
   bool profiled = false;          // the layers of every run are measured
   std::vector<LayerInfo> layers;  // of one that is profiled
@@ -83,7 +84,7 @@ class TensorRtRequest final : public Request {
   struct Place {
     std::shared_ptr<Buffer> buffer;      // keeps what `lock` has locked
     std::shared_ptr<Registration> lock;  // for buffers that were not made for the GPU
-    bool direct = false;                 // the GPU works in the buffer itself
+    bool direct = false;                 // the GPU, or TensorRT on the host, works in the buffer itself
     bool page_locked = false;            // the GPU copies by itself
     std::shared_ptr<DeviceMemory> memory;
     size_t capacity = 0;
@@ -94,7 +95,7 @@ class TensorRtRequest final : public Request {
     std::vector<BoundTensor> inputs, outputs;
     std::vector<Place> input_places, output_places;
   };
-  Place place(const BoundTensor& tensor, const Place* former, bool is_output) const;
+  Place place(const TensorSpec& spec, const BoundTensor& tensor, const Place* former, bool is_output) const;
   void lock_pages(Place& place) const;
   void choose_profile(const std::vector<Shape>& shapes);
   void restore_profile() noexcept;

@@ -9,8 +9,8 @@ struct Slots {
   // VRuntime
   int deserialize, set_dla_core, dla_core_count, allow_host_code;  // the last from 8.6 on
   // VCudaEngine
-  int create_context, profile_count, engine_shape, dtype, location, is_shape_tensor, mode, format, profile_shape,
-      tensor_count, tensor_name;
+  int create_context, profile_count, engine_shape, dtype, location, mode, format, profile_shape, tensor_count,
+      tensor_name;
   // VExecutionContext
   int set_profile, set_input_shape, context_shape, set_address, set_allocator, enqueue;
   // Layers and their times: VExecutionContext, VCudaEngine and, last, VEngineInspector
@@ -18,11 +18,11 @@ struct Slots {
 };
 
 // From 8.5 on: what came before has bindings instead of tensors by name.
-constexpr Slots kSlots8{2,  3,  5,  20, 11, 22, 34, 35, 36, 37, 38, 41, 44, 45,
+constexpr Slots kSlots8{2,  3,  5,  20, 11, 22, 34, 35, 36, 38, 41, 44, 45,
                         46, 25, 29, 30, 32, 39, 44, 6,  26, 28, 9,  33, 4};
-constexpr Slots kSlots10{3,  5,  7,  21, 5,  10, 19, 20, 21, 22, 23, 26, 29, 30,
+constexpr Slots kSlots10{3,  5,  7,  21, 5,  10, 19, 20, 21, 23, 26, 29, 30,
                          31, 17, 21, 22, 24, 32, 37, 5,  18, 20, 3,  18, 5};
-constexpr Slots kSlots11{3,  4,  6,  20, 5,  8,  15, 16, 17, 18, 19, 22, 25, 26,
+constexpr Slots kSlots11{3,  4,  6,  20, 5,  8,  15, 16, 17, 19, 22, 25, 26,
                          27, 16, 20, 21, 23, 31, 36, 5,  17, 19, 3,  14, 5};
 
 // Those of a major version; null where this build has no adapter for it.

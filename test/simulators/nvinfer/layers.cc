@@ -43,7 +43,7 @@ std::string layer_information(const Plan& plan, size_t index) {
   const Output& output = plan.outputs[index];
   const Input& input = plan.inputs[output.input];
   if (plan.verbosity != "detailed") return quoted(output.name);
-  static constexpr const char* kTypes[] = {"Identity", "ElementWise", "NonZero", "Quantize"};
+  static constexpr const char* kTypes[] = {"Identity", "ElementWise", "NonZero", "Quantize", "Resize"};
   const std::string type = plan.dla ? "DLA" : kTypes[static_cast<int>(output.op)];
   const auto tensor = [](const std::string& name, const Shape& shape, int dtype) {
     bool open = false;

@@ -85,7 +85,10 @@ const Output* output_named(const Plan& plan, const char* name) {
 // ------------------------------------------------------------------------------------------------------- context
 
 Shape output_shape(const ContextWorker& context, const Output& output) {
-  return output.op == Output::Op::kNonZero ? Shape{-1} : context.shapes[output.input];
+  if (output.op == Output::Op::kNonZero) return {-1};
+  // Its values are read when a run is submitted.
+  if (output.op == Output::Op::kResize) return Shape(count_of(context.plan->inputs[output.shape_input].shape), -1);
+  return context.shapes[output.input];
 }
 
 bool set_profile(ContextWorker* self, int32_t profile, void*) {
@@ -163,41 +166,87 @@ std::set<std::string>& registered_plugins() {
   return *names;
 }
 
-bool enqueue_nonzero(ContextWorker& self, const Output& output, void* stream) {
-  const Shape& shape = self.shapes[output.input];
-  const std::string& name = output.name;
+// Memory for an output whose shape is known only now: the caller's allocator gives it. 0 where there is none.
+uint64_t allocate(const ContextWorker& self, const std::string& name, const Shape& shape, size_t bytes) {
   const auto found = self.allocators.find(name);
-  // The size has to be known before the call returns, so this waits for what has been submitted.
-  if (found == self.allocators.end() || cuStreamSynchronize(stream) != 0) {
+  if (found == self.allocators.end()) {
     error("IExecutionContext::enqueueV3: no output allocator for " + name);
-    return false;
+    return 0;
   }
-  const size_t count = count_of(shape);
-  const uint64_t from = self.addresses[self.plan->inputs[output.input].name];
-  const void* const values = cuda_simulator_resolve(from, count * sizeof(float));
-  if (values == nullptr) return launch(stream, [] { return kIllegalAddress; }, 0);
-  const std::vector<int64_t> indices = nonzero(values, count);
   void* const allocator = found->second;
   void** const table = *static_cast<void***>(allocator);
   static const int reallocate =
       slot_of("IOutputAllocator", "reallocateOutput(char const*, void*, unsigned long, unsigned long)");
   static const int notify = slot_of("IOutputAllocator", "notifyShape(char const*, " DIMS " const&)");
-  const size_t bytes = indices.size() * sizeof(int64_t);
   const auto to = reinterpret_cast<uint64_t (*)(void*, const char*, void*, uint64_t, uint64_t)>(table[reallocate])(
       allocator, name.c_str(), nullptr, bytes, 256);
   if (to == 0) {
     error("IExecutionContext::enqueueV3: Error Code 2: OutOfMemory (Requested size was " + std::to_string(bytes) +
           " bytes.)");
-    return false;
+    return 0;
   }
-  const Dims dims = dims_of({static_cast<int64_t>(indices.size())});
+  const Dims dims = dims_of(shape);
   reinterpret_cast<void (*)(void*, const char*, const Dims*)>(table[notify])(allocator, name.c_str(), &dims);
+  return to;
+}
+
+bool enqueue_nonzero(ContextWorker& self, const Output& output, void* stream) {
+  const Shape& shape = self.shapes[output.input];
+  // The size has to be known before the call returns, so this waits for what has been submitted.
+  if (cuStreamSynchronize(stream) != 0) return false;
+  const size_t count = count_of(shape);
+  const uint64_t from = self.addresses[self.plan->inputs[output.input].name];
+  const void* const values = cuda_simulator_resolve(from, count * sizeof(float));
+  if (values == nullptr) return launch(stream, [] { return kIllegalAddress; }, 0);
+  const std::vector<int64_t> indices = nonzero(values, count);
+  const size_t bytes = indices.size() * sizeof(int64_t);
+  const uint64_t to = allocate(self, output.name, {static_cast<int64_t>(indices.size())}, bytes);
+  if (to == 0) return false;
   return launch(
       stream,
       [indices, to, bytes] {
         void* const target = cuda_simulator_resolve(to, bytes);
         if (target == nullptr) return kIllegalAddress;
         if (bytes > 0) std::memcpy(target, indices.data(), bytes);
+        return 0;
+      },
+      0);
+}
+
+// The input's values again and again, in the shape that the other input's values are: those are read now, on the host.
+bool enqueue_resize(ContextWorker& self, const Output& output, void* stream) {
+  const Input& input = self.plan->inputs[output.input];
+  const Input& sizes = self.plan->inputs[output.shape_input];
+  const auto* const values = reinterpret_cast<const char*>(static_cast<uintptr_t>(self.addresses[sizes.name]));
+  const auto [smallest, largest] = range_of(sizes, self.profile);
+  Shape shape;
+  for (size_t i = 0; i < count_of(sizes.shape); ++i) {
+    int64_t size = 0;
+    int32_t narrow = 0;
+    constexpr int kInt64 = 8;  // DataType
+    if (sizes.dtype == kInt64) {
+      std::memcpy(&size, values + i * sizeof size, sizeof size);
+    } else {
+      std::memcpy(&narrow, values + i * sizeof narrow, sizeof narrow);
+      size = narrow;
+    }
+    if (size < smallest || size > largest) {
+      error("IExecutionContext::enqueueV3: Error Code 7: Internal Error (IShuffleLayer: the value " +
+            std::to_string(size) + " of " + sizes.name + " is not in the optimization profile)");
+      return false;
+    }
+    shape.push_back(size);
+  }
+  const size_t unit = dtype_size(input.dtype), count = count_of(shape), of = count_of(self.shapes[output.input]);
+  const uint64_t from = self.addresses[input.name], to = allocate(self, output.name, shape, count * unit);
+  if (to == 0) return false;
+  return launch(
+      stream,
+      [=] {
+        const auto* const source = static_cast<const char*>(cuda_simulator_resolve(from, of * unit));
+        auto* const target = static_cast<char*>(cuda_simulator_resolve(to, count * unit));
+        if (source == nullptr || target == nullptr) return kIllegalAddress;
+        for (size_t i = 0; i < count; ++i) std::memcpy(target + i * unit, source + i % of * unit, unit);
         return 0;
       },
       0);
@@ -231,8 +280,9 @@ bool enqueue(ContextWorker* self, void* stream) {
   for (const Output& output : plan.outputs) {
     LayerEnds::Time* const end =
         self->times ? &self->times->ends[static_cast<size_t>(&output - plan.outputs.data())] : nullptr;
-    if (output.op == Output::Op::kNonZero) {
-      if (!enqueue_nonzero(*self, output, stream) || !note(end)) return false;
+    if (output.op == Output::Op::kNonZero || output.op == Output::Op::kResize) {
+      const auto enqueue_late = output.op == Output::Op::kResize ? enqueue_resize : enqueue_nonzero;
+      if (!enqueue_late(*self, output, stream) || !note(end)) return false;
       continue;
     }
     const uint64_t from = self->addresses[plan.inputs[output.input].name], to = self->addresses[output.name];
@@ -307,7 +357,10 @@ Dims engine_shape(EngineWorker* self, const char* name) {
   if (const Input* input = input_named(self->plan, name)) return dims_of(input->shape);
   const Output* const output = output_named(self->plan, name);
   if (output == nullptr) return Dims{-1, {}};
-  return dims_of(output->op == Output::Op::kNonZero ? Shape{-1} : self->plan.inputs[output->input].shape);
+  if (output->op == Output::Op::kNonZero) return dims_of({-1});
+  if (output->op == Output::Op::kResize)
+    return dims_of(Shape(count_of(self->plan.inputs[output->shape_input].shape), -1));
+  return dims_of(self->plan.inputs[output->input].shape);
 }
 
 int32_t dtype(EngineWorker* self, const char* name) {
@@ -317,10 +370,6 @@ int32_t dtype(EngineWorker* self, const char* name) {
 int32_t location(EngineWorker* self, const char* name) {
   const Input* const input = input_named(self->plan, name);
   return input != nullptr && input->on_host ? 1 : 0;
-}
-bool is_shape_tensor(EngineWorker* self, const char* name) {
-  const Input* const input = input_named(self->plan, name);
-  return input != nullptr && input->is_shape;
 }
 int32_t mode(EngineWorker* self, const char* name) {
   return input_named(self->plan, name) != nullptr ? 1 : output_named(self->plan, name) != nullptr ? 2 : 0;
@@ -374,7 +423,6 @@ Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_
     put(made, name, "getTensorShape(char const*) const", address(&engine_shape));
     put(made, name, "getTensorDataType(char const*) const", address(&dtype));
     put(made, name, "getTensorLocation(char const*) const", address(&location));
-    put(made, name, "isShapeInferenceIO(char const*) const", address(&is_shape_tensor));
     put(made, name, "getTensorIOMode(char const*) const", address(&mode));
     put(made, name, "getTensorFormat(char const*) const", address(&format));
     put(made, name, "getProfileShape(char const*, int, OptProfileSelector) const", address(&profile_shape));

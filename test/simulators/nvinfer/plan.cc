@@ -83,7 +83,6 @@ Plan parse_plan(const std::string& text, int major) {
         }
         if (word == "format") words >> input.format;
         if (word == "host") input.on_host = true;
-        if (word == "shape") input.is_shape = true;
       }
       plan.inputs.push_back(std::move(input));
     } else if (word == "output") {
@@ -99,6 +98,12 @@ Plan parse_plan(const std::string& text, int major) {
       } else if (word == "fakequantize") {
         output.op = Output::Op::kFakeQuantize;
         words >> output.number;
+      } else if (word == "resize") {
+        output.op = Output::Op::kResize;
+        words >> std::quoted(input);
+        for (size_t i = 0; i < plan.inputs.size(); ++i) {
+          if (plan.inputs[i].name == input) output.shape_input = i;
+        }
       } else if (word == "nonzero") {
         output.op = Output::Op::kNonZero;
       }

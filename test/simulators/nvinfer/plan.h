@@ -20,7 +20,7 @@ struct Input {
   };
   std::vector<Range> ranges;
   int format = 0;  // TensorFormat
-  bool on_host = false, is_shape = false;
+  bool on_host = false;
 };
 
 inline Input::Range range_of(const Input& input, int32_t profile) {
@@ -29,10 +29,16 @@ inline Input::Range range_of(const Input& input, int32_t profile) {
 }
 
 struct Output {
-  enum class Op { kIdentity, kAdd, kNonZero, kFakeQuantize };  // the last: to i8 and back, by the scale `number`
+  enum class Op {
+    kIdentity,
+    kAdd,
+    kNonZero,
+    kFakeQuantize,
+    kResize
+  };  // the last: to i8 and back, by the scale `number`
   std::string name;
   Op op = Op::kIdentity;
-  size_t input = 0;
+  size_t input = 0, shape_input = 0;  // the second: of kResize, which has its values as shape
   double number = 0;
 };
 

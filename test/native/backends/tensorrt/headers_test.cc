@@ -66,7 +66,6 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.engine_shape, slot(&VCudaEngine::getTensorShape));
   EXPECT_EQ(slots.dtype, slot(&VCudaEngine::getTensorDataType));
   EXPECT_EQ(slots.location, slot(&VCudaEngine::getTensorLocation));
-  EXPECT_EQ(slots.is_shape_tensor, slot(&VCudaEngine::isShapeInferenceIO));
   EXPECT_EQ(slots.mode, slot(&VCudaEngine::getTensorIOMode));
   EXPECT_EQ(slots.format,
             slot<nvinfer1::TensorFormat (VCudaEngine::*)(const char*) const>(&VCudaEngine::getTensorFormat));
@@ -227,7 +226,7 @@ TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {
   EXPECT_EQ(number(nvinfer1::LayerInformationFormat::kJSON), 1);
   EXPECT_EQ(number(nvinfer1::ProfilingVerbosity::kDETAILED), 2);
   EXPECT_EQ(number(nvinfer1::TensorIOMode::kINPUT), 1);
-  EXPECT_EQ(number(nvinfer1::TensorLocation::kDEVICE), 0);
+  EXPECT_EQ(number(nvinfer1::TensorLocation::kHOST), 1);
   EXPECT_EQ(number(nvinfer1::TensorFormat::kLINEAR), 0);
   EXPECT_EQ(number(nvinfer1::OptProfileSelector::kMIN), number(Bound::kMin));
   EXPECT_EQ(number(nvinfer1::OptProfileSelector::kOPT), number(Bound::kOptimal));

@@ -42,7 +42,6 @@ constexpr Use kUses[] = {
     {"VCudaEngine", "getTensorShape(char const*) const", &Slots::engine_shape},
     {"VCudaEngine", "getTensorDataType(char const*) const", &Slots::dtype},
     {"VCudaEngine", "getTensorLocation(char const*) const", &Slots::location},
-    {"VCudaEngine", "isShapeInferenceIO(char const*) const", &Slots::is_shape_tensor},
     {"VCudaEngine", "getTensorIOMode(char const*) const", &Slots::mode},
     {"VCudaEngine", "getTensorFormat(char const*) const", &Slots::format},
     {"VCudaEngine", "getProfileShape(char const*, int, OptProfileSelector) const", &Slots::profile_shape},
