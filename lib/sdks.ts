@@ -110,7 +110,7 @@ export const sdks = {
     folders: ['lib', `targets/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/lib`],
     part: null,
     otherwise:
-      "TensorRT 8.5 or newer (on Jetson boards it is part of JetPack 5.1 and newer; elsewhere NVIDIA's archive, or Python's package tensorrt-cu12)",
+      "TensorRT 8 or newer (on Jetson boards it is part of JetPack 4.6 and newer; elsewhere NVIDIA's archive, or Python's package tensorrt-cu12)",
     npm: [],
     python: ['tensorrt_libs'],
     vendorVariables: ['TENSORRT_DIR'],

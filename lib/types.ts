@@ -374,7 +374,7 @@ export interface ModelInfo {
   readonly precision: {
     /** What was asked for; `model` where nothing was. */
     readonly requested: Precision | 'model';
-    /** What the device executes, in its own report. */
+    /** What the device executes, in its own report; `unknown` where it does not tell. */
     readonly actual: string;
   };
   readonly versions: { readonly edgeInfer: string; readonly sdk: string };

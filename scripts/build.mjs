@@ -9,6 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { clearStamp, contentKey, isFresh, sha256, writeStamp } from './content-key.mjs';
 import { dependencyProgram, installedVersion, isMain, main, root, run, Sentence } from './root.mjs';
+import { tensorrtReleases } from './simulators.mjs';
 import { checkBuildTools, cmakeVersion, compiler } from './tools.mjs';
 import { platforms, zigOptions } from './zig.mjs';
 
@@ -148,8 +149,10 @@ const simulatorsTarget = {
     'build/simulators/edgetpu-old/libedgetpu.so.1',
     'build/simulators/edgetpu-new/libedgetpu.so.1',
     'build/simulators/cuda/libcuda.so.1',
-    ...[8, 10, 11].flatMap((major) =>
-      ['libnvinfer', 'libnvonnxparser'].map((name) => `build/simulators/nvinfer-${major}/${name}.so.${major}`),
+    ...tensorrtReleases.flatMap((release) =>
+      ['libnvinfer', 'libnvonnxparser'].map(
+        (name) => `build/simulators/nvinfer-${release}/${name}.so.${Number.parseInt(release, 10)}`,
+      ),
     ),
   ],
   make() {
@@ -158,7 +161,7 @@ const simulatorsTarget = {
       ...[
         'openvino_2022_3',
         'cuda',
-        ...[8, 10, 11].flatMap((major) => [`nvinfer_${major}`, `nvonnxparser_${major}`]),
+        ...tensorrtReleases.flatMap((release) => [`nvinfer_${release}`, `nvonnxparser_${release}`]),
       ].map((one) => `${one}_simulator`),
       ...['old', 'new'].map((layout) => `edgetpu_simulator_${layout}`),
     ];

@@ -17,8 +17,11 @@ export function edgeTpuSimulator(folder, layout) {
   };
 }
 
-/** A simulated GPU with TensorRT of this major version, of the simulators that are built; `name` is its folder of settings. */
-export function tensorrtSimulator(major, name) {
+/** Those of TensorRT: the last release before tensors had names, and each major version. */
+export const tensorrtReleases = ['8.2', '8', '10', '11'];
+
+/** A simulated GPU with this release of TensorRT, of the simulators that are built; `name` is its folder of settings. */
+export function tensorrtSimulator(release, name) {
   const folder = path.join(root, 'build', 'simulators');
   const control = path.join(folder, `control-${name}`);
   fs.rmSync(control, { recursive: true, force: true });
@@ -26,6 +29,6 @@ export function tensorrtSimulator(major, name) {
   return {
     EDGE_INFER_CUDA: path.join(folder, 'cuda', 'libcuda.so.1'),
     EDGE_INFER_CUDA_SIMULATOR: control,
-    EDGE_INFER_TENSORRT: path.join(folder, `nvinfer-${major}`, `libnvinfer.so.${major}`),
+    EDGE_INFER_TENSORRT: path.join(folder, `nvinfer-${release}`, `libnvinfer.so.${Number.parseInt(release, 10)}`),
   };
 }

@@ -1,9 +1,9 @@
-// `npm run test:tensorrt`: the TensorRT backend on a simulated driver and a simulated TensorRT of each major version, each
-// in a process of its own. `npm run test:tensorrt -- headers`: how it is called, against TensorRT's own headers, which
+// `npm run test:tensorrt`: the TensorRT backend on a simulated driver and a simulated TensorRT of each major version, and of
+// 8.2, which has no tensors by name; each in a process of its own. `npm run test:tensorrt -- headers`: how it is called, against TensorRT's own headers, which
 // Cargo fetches.
 // `npm run test:tensorrt -- real`: TensorRT's own libraries, which Maven fetches (2 GB): how they are opened without a GPU,
 // and their ONNX parsers on the simulated TensorRT.
-//   node scripts/tensorrt-test.mjs [8 10 11]      --    what follows goes to jest
+//   node scripts/tensorrt-test.mjs [8.2 8 10 11]  --    what follows goes to jest
 //   node scripts/tensorrt-test.mjs headers
 //   node scripts/tensorrt-test.mjs real [8 10 11] --    what follows goes to jest
 import { spawnSync } from 'node:child_process';
@@ -15,10 +15,10 @@ import { runJest } from './jest.mjs';
 import { clearResults, parseCtest, writeResult } from './results.mjs';
 import { main, root } from './root.mjs';
 import { runtime } from './runtime.mjs';
-import { tensorrtSimulator } from './simulators.mjs';
+import { tensorrtReleases, tensorrtSimulator } from './simulators.mjs';
 import { summarize } from './summary.mjs';
 
-const all = ['8', '10', '11'];
+const majors = ['8', '10', '11'];
 
 async function compareHeaders() {
   const name = 'tensorrt-headers';
@@ -53,42 +53,42 @@ function besideParser(major, real) {
 
 async function realLibraries(words) {
   const releases = { 8: '8.6', 10: '10.15', 11: '11.2' };
-  const asked = words.filter((word) => all.includes(word));
-  const majors = asked.length > 0 ? asked : all;
-  clearResults(majors.map((major) => `tensorrt-real-${major}`));
+  const asked = words.filter((word) => majors.includes(word));
+  const wanted = asked.length > 0 ? asked : majors;
+  clearResults(wanted.map((major) => `tensorrt-real-${major}`));
   await build(['addon', 'ts', 'simulators']);
-  for (const major of majors) {
+  for (const major of wanted) {
     const part = await runtime(`tensorrt-${releases[major]}`);
     const real = path.join(part, 'org', 'bytedeco', 'tensorrt', 'linux-x86_64');
     // What the simulated parser's builds are tested for holds with the real one as well.
     const files = ['tensorrt-real/*.real.ts', 'simulators/tensorrt-build.simulated.ts'].map(
       (name) => `--testMatch=<rootDir>/test/${name}`,
     );
-    const rest = words.filter((word) => !all.includes(word));
+    const rest = words.filter((word) => !majors.includes(word));
     await runJest(`tensorrt-real-${major}`, ['--runInBand', ...files, ...rest], {
       ...tensorrtSimulator(major, `tensorrt-real-${major}`),
       EDGE_INFER_TENSORRT: besideParser(major, real),
       EDGE_INFER_TENSORRT_REAL: path.join(real, `libnvinfer.so.${major}`),
     });
   }
-  return summarize(majors.map((major) => `tensorrt-real-${major}`));
+  return summarize(wanted.map((major) => `tensorrt-real-${major}`));
 }
 
 await main(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
   if (positionals[0] === 'headers') return compareHeaders();
   if (positionals[0] === 'real') return realLibraries(positionals.slice(1));
-  const asked = positionals.filter((word) => all.includes(word));
-  const majors = asked.length > 0 ? asked : all;
-  const runners = majors.map((major) => `tensorrt-${major}`);
+  const asked = positionals.filter((word) => tensorrtReleases.includes(word));
+  const wanted = asked.length > 0 ? asked : tensorrtReleases;
+  const runners = wanted.map((release) => `tensorrt-${release}`);
   clearResults(runners);
   await build(['addon', 'ts', 'simulators']);
   const files = ['--testMatch', '<rootDir>/test/simulators/tensorrt*.simulated.ts'];
-  const rest = positionals.filter((word) => !all.includes(word));
+  const rest = positionals.filter((word) => !tensorrtReleases.includes(word));
   // Together: they mostly wait for runs that take their time, as on a GPU, and cannot be cancelled.
-  const runs = majors.map((major) => {
-    const name = `tensorrt-${major}`;
-    return runJest(name, ['--runInBand', ...files, ...rest], tensorrtSimulator(major, name));
+  const runs = wanted.map((release) => {
+    const name = `tensorrt-${release}`;
+    return runJest(name, ['--runInBand', ...files, ...rest], tensorrtSimulator(release, name));
   });
   await Promise.all(runs);
   return summarize(runners);

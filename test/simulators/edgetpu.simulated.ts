@@ -65,7 +65,7 @@ function backend(isolate: LoadOptions['isolate']): ConformanceBackend {
       add: (number, shape) =>
         isFixed(shape) ? { source: compiledOf(addTflite(number, shape)) } : onCpu(cpu.add(number, shape)),
       pair: () => ({ source: compiledOf(pairTflite()) }),
-      nonzero: (length) => onCpu(cpu.nonzero(length)),
+      nonzero: (length) => onCpu(cpu.nonzero!(length)),
       slow: () => onCpu(cpu.slow()),
       long: () => onCpu(cpu.long()),
     },

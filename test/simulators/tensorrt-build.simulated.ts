@@ -8,7 +8,7 @@ import * as engines from '../../lib/engine.js';
 import { InferenceError, loadModel, type Model } from '../../lib/index.js';
 import type { LoadOptions, LoadProgress } from '../../lib/types.js';
 import { runProgram } from '../support/child.js';
-import { engine, input, major, output, tellDriver } from '../support/engine.js';
+import { byName, engine, input, major, output, tellDriver } from '../support/engine.js';
 import { Folder } from '../support/folder.js';
 import { addOnnx, buildOnnx } from '../support/onnx.js';
 import { numbers } from '../support/values.js';
@@ -55,7 +55,11 @@ describe('an ONNX model', () => {
     const onProgress = ({ stage, fraction }: LoadProgress): void => void (fraction === undefined && stages.push(stage));
     const first = await load(addOnnx(1, [1]), { cache, onProgress });
     expect(stages).toEqual(['locate', 'load', 'build', 'load', 'ready']);
-    expect(first.info).toMatchObject({ isolated: false, fromCache: false, precision: { actual: 'f32' } });
+    expect(first.info).toMatchObject({
+      isolated: false,
+      fromCache: false,
+      precision: { actual: byName ? 'f32' : 'model' },
+    });
     expect(numbers((await first.run({ x }))['y']!.data)).toEqual([2]);
     tellDriver('build_abort 1');
     const file = folder.write('again.onnx', addOnnx(1, [1]));
@@ -134,7 +138,7 @@ describe('precision', () => {
   it('f16 by flags, or from 11 on in the model itself', async () => {
     const cache = newCache();
     const model = await load(addOnnx(1, [1]), { cache, precision: 'f16' });
-    expect(model.info.precision).toEqual({ requested: 'f16', actual: 'f16' });
+    expect(model.info.precision).toEqual({ requested: 'f16', actual: byName ? 'f16' : 'unknown' });
     expect(model.inputs[0]!.dtype).toBe('f32');
     expect(numbers((await model.run({ x }))['y']!.data)).toEqual([2]);
     expect(built(cache)).toMatch(major < 11 ? /^weak fp16 level/ : /^typed level/);
@@ -164,6 +168,13 @@ describe('precision', () => {
     if (major >= 11) return; // every layer has the model's own type there
     tellDriver('f32_layers 1');
     const cache = newCache();
+    if (!byName) {
+      expect((await load(addOnnx(1, [1]), { cache, precision: 'f16' })).info.precision.actual).toBe('unknown');
+      const untold = await failure(load(addOnnx(1, [1]), { cache, precision: 'f16', strict: true }));
+      expect(untold).toMatchObject({ code: 'ERR_UNSUPPORTED' });
+      expect(untold.message).toContain('does not tell');
+      return;
+    }
     const model = await load(addOnnx(1, [1]), { cache, precision: 'f16' });
     expect(model.info.precision).toEqual({ requested: 'f16', actual: 'f32' });
     const error = await failure(load(addOnnx(1, [1]), { cache, precision: 'f16', strict: true }));

@@ -6,6 +6,9 @@ import type { Dtype, Shape } from '../../lib/types.js';
 /** The major version of the simulated TensorRT that the environment names. */
 export const major = Number(/\.so\.(\d+)$/.exec(process.env['EDGE_INFER_TENSORRT'] ?? '')?.[1] ?? 0);
 
+/** Whether that has tensors by name, and tells of its layers: 8.2 does not. */
+export const byName = !(process.env['EDGE_INFER_TENSORRT'] ?? '').includes('nvinfer-8.2');
+
 /** As C++'s std::quoted reads it. */
 function quoted(name: string): string {
   return `"${name.replace(/["\\]/g, '\\$&')}"`;

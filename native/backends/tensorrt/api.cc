@@ -11,7 +11,7 @@ namespace edge::tensorrt {
 namespace {
 
 constexpr const char* kRemedy =
-    "Use libnvinfer.so of TensorRT 8.5, 8.6, 10 or 11 (EDGE_INFER_TENSORRT names it or its folder); its libraries must "
+    "Use libnvinfer.so of TensorRT 8, 10 or 11 (EDGE_INFER_TENSORRT names it or its folder); its libraries must "
     "stay together.";
 
 constexpr const char* kNotTensorRt = "is not TensorRT's.";
@@ -43,7 +43,7 @@ InferApi open_infer(const std::string& path) {
   library.resolve("createInferRuntime_INTERNAL", api.create_runtime);
   library.resolve("createInferBuilder_INTERNAL", api.create_builder);
   library.check(kNotTensorRt, kRemedy);
-  if (slots_of(api.version.major) == nullptr || !api.version.at_least(8, 5)) {
+  if (slots_of(api.version.major) == nullptr) {
     throw Error(ErrorCode::kUnavailable,
                 "The library " + path + " is TensorRT " + api.version.text() + ", which this build cannot drive.",
                 kRemedy, "tensorrt");

@@ -106,10 +106,7 @@ class Builder {
     flag(options.version_compatible, flags_.version_compatible);
     flag(options.sparse_weights, flags_.sparse_weights);
     flag(options.refit, flags_.refit);
-    if (options.workspace > 0) {
-      constexpr int32_t kWorkspace = 0;  // MemoryPoolType
-      call<void>(worker(config_), slots_.set_pool_limit, kWorkspace, options.workspace);
-    }
+    set_workspace(options.workspace);
     if (options.level >= 0) call<void>(worker(config_), slots_.set_level, int32_t{options.level});
     if (options.hardware_level > 0)
       call<void>(worker(config_), slots_.set_hardware_level, int32_t{options.hardware_level});
@@ -164,6 +161,20 @@ class Builder {
   [[noreturn]] static void fail(ErrorCode code, const std::string& message, const Words& words,
                                 const std::string& remedy = "Look at the cause.") {
     throw Error(code, message, remedy, "tensorrt", words.text());
+  }
+
+  // `size`: bytes; 0: what TensorRT takes by itself.
+  void set_workspace(uint64_t size) {
+    // Before 8.4 that is none, and it leaves out all that needs some. Boards share their memory with all else that
+    // runs.
+    if (size == 0 && !api_.version.at_least(8, 4)) size = uint64_t{gpu_->facts().memory} / 2;
+    if (size == 0) return;
+    constexpr int32_t kWorkspace = 0;  // MemoryPoolType
+    if (api_.version.at_least(8, 5)) {
+      call<void>(worker(config_), slots_.set_pool_limit, kWorkspace, size);
+    } else {
+      call<void>(worker(config_), slots_.set_workspace, size);
+    }
   }
 
   // What the parser says, with the nodes that it speaks of.

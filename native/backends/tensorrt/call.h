@@ -1,6 +1,7 @@
 // How TensorRT's virtual functions are called without its headers, and what they pass by value.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -20,6 +21,8 @@ Result call(void* object, int slot, Arguments... arguments) {
 // TensorRT's own classes have a virtual destructor and then a pointer to the class that does the work (VRuntime and
 // others).
 inline void* worker_of(void* object) { return static_cast<void**>(object)[1]; }
+
+constexpr size_t kMostDims = 8;
 
 struct Dims32 {  // up to TensorRT 9
   int32_t count;
@@ -44,6 +47,11 @@ Dims to_dims(const Shape& shape) {
     dims.sizes[i] = static_cast<std::decay_t<decltype(dims.sizes[0])>>(shape[i]);
   }
   return dims;
+}
+
+inline bool fits_dims32(const Shape& shape) {
+  return shape.size() <= kMostDims &&
+         std::all_of(shape.begin(), shape.end(), [](int64_t size) { return size <= INT32_MAX; });
 }
 
 // A function that returns dimensions.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backends/tensorrt/bindings.h"
 #include "backends/tensorrt/call.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -171,66 +172,84 @@ Object Runtime::deserialize(Bytes plan, bool host_code) const {
 
 // ----------------------------------------------------------------------------------------------------------- engine
 
-int Engine::tensor_count() const { return call<int32_t>(worker_of(object_.get()), runtime_->slots().tensor_count); }
+std::unique_ptr<Engine> make_engine(std::shared_ptr<const Runtime> runtime, Object object) {
+  if (runtime->api().version.at_least(8, 5)) return std::make_unique<Engine>(std::move(runtime), std::move(object));
+  return std::make_unique<BindingEngine>(std::move(runtime), std::move(object));
+}
+
+void* Engine::worker() const { return worker_of(object_.get()); }
+
+bool Engine::has_implicit_batch() const {
+  return runtime_->api().version.major < 10 && call<bool>(worker(), kBindingSlots.has_implicit_batch);
+}
+
+int Engine::tensor_count() const { return call<int32_t>(worker(), runtime_->slots().tensor_count); }
 
 std::string Engine::tensor_name(int index) const {
-  const char* name = call<const char*>(worker_of(object_.get()), runtime_->slots().tensor_name, int32_t{index});
+  const char* name = call<const char*>(worker(), runtime_->slots().tensor_name, int32_t{index});
   return name != nullptr ? name : "";
 }
 
 bool Engine::is_input(const std::string& name) const {
   constexpr int32_t kInput = 1;  // TensorIOMode
-  return call<int32_t>(worker_of(object_.get()), runtime_->slots().mode, name.c_str()) == kInput;
+  return call<int32_t>(worker(), runtime_->slots().mode, name.c_str()) == kInput;
 }
 
 Shape Engine::shape(const std::string& name) const {
-  return call_shape(runtime_->api().version.major, worker_of(object_.get()), runtime_->slots().engine_shape,
-                    name.c_str());
+  return call_shape(runtime_->api().version.major, worker(), runtime_->slots().engine_shape, name.c_str());
+}
+
+int32_t Engine::dtype_number(const std::string& name) const {
+  return call<int32_t>(worker(), runtime_->slots().dtype, name.c_str());
 }
 
 std::optional<Dtype> Engine::dtype(const std::string& name) const {
-  const auto number = call<int32_t>(worker_of(object_.get()), runtime_->slots().dtype, name.c_str());
+  const int32_t number = dtype_number(name);
   if (number < 0 || static_cast<size_t>(number) >= std::size(kTypes)) return std::nullopt;
   return kTypes[number].dtype;
 }
 
 std::string Engine::type_name(const std::string& name) const {
-  const auto number = call<int32_t>(worker_of(object_.get()), runtime_->slots().dtype, name.c_str());
+  const int32_t number = dtype_number(name);
   if (number < 0 || static_cast<size_t>(number) >= std::size(kTypes)) return "type " + std::to_string(number);
   return kTypes[number].name;
 }
 
 bool Engine::is_on_host(const std::string& name) const {
-  constexpr int32_t kHost = 1;  // TensorLocation
-  return call<int32_t>(worker_of(object_.get()), runtime_->slots().location, name.c_str()) == kHost;
+  return call<int32_t>(worker(), runtime_->slots().location, name.c_str()) == kOnHost;
 }
 
-bool Engine::is_linear(const std::string& name) const {
-  constexpr int32_t kLinear = 0;  // TensorFormat
-  return call<int32_t>(worker_of(object_.get()), runtime_->slots().format, name.c_str()) == kLinear;
+int32_t Engine::format(const std::string& name) const {
+  return call<int32_t>(worker(), runtime_->slots().format, name.c_str());
 }
 
-int Engine::profile_count() const { return call<int32_t>(worker_of(object_.get()), runtime_->slots().profile_count); }
+int Engine::profile_count() const { return call<int32_t>(worker(), runtime_->slots().profile_count); }
 
 Shape Engine::profile_shape(const std::string& name, int profile, Bound bound) const {
-  return call_shape(runtime_->api().version.major, worker_of(object_.get()), runtime_->slots().profile_shape,
-                    name.c_str(), int32_t{profile}, static_cast<int32_t>(bound));
+  return call_shape(runtime_->api().version.major, worker(), runtime_->slots().profile_shape, name.c_str(),
+                    int32_t{profile}, static_cast<int32_t>(bound));
 }
 
-Object Engine::create_context() const {
+std::unique_ptr<ExecutionContext> Engine::create_context(std::shared_ptr<const int> profile) const {
   constexpr int32_t kStatic = 0;  // ExecutionContextAllocationStrategy: scratch memory of its own
-  void* const worker = worker_of(object_.get());
   const int slot = runtime_->slots().create_context;
-  return Object(runtime_->api().version.major < 10 ? call<void*>(worker, slot) : call<void*>(worker, slot, kStatic));
+  Object made(runtime_->api().version.major < 10 ? call<void*>(worker(), slot) : call<void*>(worker(), slot, kStatic));
+  return made ? wrap(std::move(made), std::move(profile)) : nullptr;
+}
+
+std::unique_ptr<ExecutionContext> Engine::wrap(Object context, std::shared_ptr<const int> profile) const {
+  return std::make_unique<ExecutionContext>(runtime(), std::move(context), std::move(profile));
 }
 
 std::vector<std::string> Engine::layer_texts() const {
+  // Before, the inspector has other functions, or there is none.
+  constexpr int kSince = 8401;
+  if (runtime_->api().number < kSince) return {};
   constexpr int32_t kJson = 1;  // LayerInformationFormat
-  void* const worker = worker_of(object_.get());
   const Slots& slots = runtime_->slots();
-  const Object inspector(call<void*>(worker, slots.create_inspector));
+  const Object inspector(call<void*>(worker(), slots.create_inspector));
   if (!inspector) return {};
-  std::vector<std::string> texts(static_cast<size_t>(std::max(0, call<int32_t>(worker, slots.layer_count))));
+  std::vector<std::string> texts(static_cast<size_t>(std::max(0, call<int32_t>(worker(), slots.layer_count))));
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto* const text =
         call<const char*>(worker_of(inspector.get()), slots.layer_information, static_cast<int32_t>(i), kJson);
@@ -246,8 +265,10 @@ std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink) {
   return std::make_shared<VersionedOutputAllocator>(sink);
 }
 
+void* ExecutionContext::worker() const { return worker_of(object_.get()); }
+
 bool ExecutionContext::set_profile(CuStream* stream) {
-  return call<bool>(worker_of(object_.get()), runtime_.slots().set_profile, int32_t{*profile_}, stream);
+  return call<bool>(worker(), runtime_.slots().set_profile, int32_t{*profile_}, stream);
 }
 
 bool ExecutionContext::set_profile(std::shared_ptr<const int> profile, CuStream* stream) {
@@ -259,43 +280,47 @@ bool ExecutionContext::set_profile(std::shared_ptr<const int> profile, CuStream*
 }
 
 bool ExecutionContext::set_input_shape(const std::string& name, const Shape& shape) {
-  void* const worker = worker_of(object_.get());
   const int slot = runtime_.slots().set_input_shape;
-  if (shape.size() > 8) return false;
   if (runtime_.api().version.major >= 10) {
+    if (shape.size() > kMostDims) return false;
     const auto dims = to_dims<Dims64>(shape);
-    return call<bool>(worker, slot, name.c_str(), &dims);
+    return call<bool>(worker(), slot, name.c_str(), &dims);
   }
-  if (std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size > INT32_MAX; })) return false;
+  if (!fits_dims32(shape)) return false;
   const auto dims = to_dims<Dims32>(shape);
-  return call<bool>(worker, slot, name.c_str(), &dims);
+  return call<bool>(worker(), slot, name.c_str(), &dims);
 }
 
 Shape ExecutionContext::shape(const std::string& name) const {
-  return call_shape(runtime_.api().version.major, worker_of(object_.get()), runtime_.slots().context_shape,
-                    name.c_str());
+  return call_shape(runtime_.api().version.major, worker(), runtime_.slots().context_shape, name.c_str());
 }
 
 bool ExecutionContext::set_address(const std::string& name, CuAddress address) {
-  return call<bool>(worker_of(object_.get()), runtime_.slots().set_address, name.c_str(),
+  // Where it had a sink, that is asked first.
+  if (allocators_.count(name) != 0) {
+    call<bool>(worker(), runtime_.slots().set_allocator, name.c_str(), static_cast<void*>(nullptr));
+    allocators_.erase(name);
+  }
+  return call<bool>(worker(), runtime_.slots().set_address, name.c_str(),
                     reinterpret_cast<void*>(static_cast<uintptr_t>(address)));
 }
 
-bool ExecutionContext::set_allocator(const std::string& name, void* allocator) {
-  return call<bool>(worker_of(object_.get()), runtime_.slots().set_allocator, name.c_str(), allocator);
+bool ExecutionContext::set_sink(const std::string& name, OutputSink& sink) {
+  auto allocator = make_output_allocator(runtime_.api().version.major, sink);
+  if (!call<bool>(worker(), runtime_.slots().set_allocator, name.c_str(), allocator.get())) return false;
+  allocators_[name] = std::move(allocator);
+  return true;
 }
 
-bool ExecutionContext::enqueue(CuStream* stream) {
-  return call<bool>(worker_of(object_.get()), runtime_.slots().enqueue, stream);
-}
+bool ExecutionContext::enqueue(CuStream* stream) { return call<bool>(worker(), runtime_.slots().enqueue, stream); }
 
 void ExecutionContext::set_profiler(void* profiler) {
-  call<void>(worker_of(object_.get()), runtime_.slots().set_profiler, profiler);
-  call<void>(worker_of(object_.get()), runtime_.slots().set_emits_profile, false);
+  call<void>(worker(), runtime_.slots().set_profiler, profiler);
+  if (runtime_.api().version.at_least(8, 2)) call<void>(worker(), runtime_.slots().set_emits_profile, false);
 }
 
 bool ExecutionContext::report_profile() {
-  return call<bool>(worker_of(object_.get()), runtime_.slots().report_profile);
+  return !runtime_.api().version.at_least(8, 2) || call<bool>(worker(), runtime_.slots().report_profile);
 }
 
 }  // namespace edge::tensorrt

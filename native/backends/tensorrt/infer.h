@@ -2,6 +2,7 @@
 // TensorRT calls back. The GPU's context is current in all of these functions.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,39 +75,60 @@ class Runtime {
   mutable std::mutex mutex_;  // what is allowed to one engine is not to another
 };
 
+constexpr int32_t kOnHost = 1;  // TensorLocation
+
 enum class Bound { kMin = 0, kOptimal = 1, kMax = 2 };  // of an optimisation profile
 
-// What an engine says of its inputs and outputs. Names are those of the engine.
+class ExecutionContext;
+
+// What an engine says of its inputs and outputs. Names are those of the engine. As TensorRT 8.5 and newer have it: by
+// name; bindings.h is what came before.
 class Engine {
  public:
   Engine(std::shared_ptr<const Runtime> runtime, Object object)
       : runtime_(std::move(runtime)), object_(std::move(object)) {}
+  virtual ~Engine() = default;
   const Runtime& runtime() const { return *runtime_; }
-  int tensor_count() const;
-  std::string tensor_name(int index) const;
-  bool is_input(const std::string& name) const;
+  // Of TensorRT 8 and older converters: such an engine takes no shapes, and does not run by what is called here.
+  bool has_implicit_batch() const;
+  virtual int tensor_count() const;
+  virtual std::string tensor_name(int index) const;
+  virtual bool is_input(const std::string& name) const;
   // −1 where it is open.
-  Shape shape(const std::string& name) const;
+  virtual Shape shape(const std::string& name) const;
   // In the contract's types, or none; `type_name` has the word for both.
   std::optional<Dtype> dtype(const std::string& name) const;
   std::string type_name(const std::string& name) const;
   // In the host's memory: a tensor whose values are shapes, or decide some.
-  bool is_on_host(const std::string& name) const;
+  virtual bool is_on_host(const std::string& name) const;
+  // Whether an input's values decide shapes, wherever they are.
+  virtual bool decides_shapes(const std::string& name) const { return is_on_host(name); }
   // Row-major and not vectorised.
-  bool is_linear(const std::string& name) const;
+  bool is_linear(const std::string& name) const { return format(name) == kLinear; }
   int profile_count() const;
-  Shape profile_shape(const std::string& name, int profile, Bound bound) const;
-  // Null where TensorRT makes none: Words has the reason.
-  Object create_context() const;
+  virtual Shape profile_shape(const std::string& name, int profile, Bound bound) const;
+  // `profile`: its index, which is free again when the last copy of the pointer is gone. Null where TensorRT makes
+  // none: Words has the reason. The engine outlives it.
+  std::unique_ptr<ExecutionContext> create_context(std::shared_ptr<const int> profile) const;
   // What its inspector says of each layer, in JSON. Empty where it says nothing.
   std::vector<std::string> layer_texts() const;
   // Before the GPU's context stops being current.
   void reset() { object_.reset(); }
 
+ protected:
+  void* worker() const;
+  virtual int32_t dtype_number(const std::string& name) const;
+  static constexpr int32_t kLinear = 0;  // TensorFormat
+  virtual int32_t format(const std::string& name) const;
+  virtual std::unique_ptr<ExecutionContext> wrap(Object context, std::shared_ptr<const int> profile) const;
+
  private:
   const std::shared_ptr<const Runtime> runtime_;
   Object object_;
 };
+
+// As its release has it.
+std::unique_ptr<Engine> make_engine(std::shared_ptr<const Runtime> runtime, Object object);
 
 // Where TensorRT puts an output whose size only the run tells.
 class OutputSink {
@@ -120,32 +142,44 @@ class OutputSink {
 // What TensorRT calls in a sink's place.
 std::shared_ptr<void> make_output_allocator(int major, OutputSink& sink);
 
-// One execution context. The functions return false where TensorRT refuses: Words has the reason.
+// One execution context. The functions return false where TensorRT refuses: Words has the reason. By name, as in
+// Engine.
 class ExecutionContext {
  public:
-  // `profile`: its index, which is free again when the last copy of the pointer is gone.
   ExecutionContext(const Runtime& runtime, Object object, std::shared_ptr<const int> profile)
       : runtime_(runtime), profile_(std::move(profile)), object_(std::move(object)) {}
+  virtual ~ExecutionContext() = default;
   int profile() const { return *profile_; }
   // Chooses its profile, in this stream. All shapes have to be set again.
   bool set_profile(CuStream* stream);
   // The same with another one; where TensorRT refuses it is as before.
   bool set_profile(std::shared_ptr<const int> profile, CuStream* stream);
-  bool set_input_shape(const std::string& name, const Shape& shape);
+  virtual bool set_input_shape(const std::string& name, const Shape& shape);
+  // The values of an input that decides shapes, as they are for the next run. By name, TensorRT reads them itself.
+  virtual bool set_shape_values(const std::string&, const void*) { return true; }
   // −1 where only the run tells.
-  Shape shape(const std::string& name) const;
-  bool set_address(const std::string& name, CuAddress address);
-  bool set_allocator(const std::string& name, void* allocator);
-  bool enqueue(CuStream* stream);
+  virtual Shape shape(const std::string& name) const;
+  virtual bool set_address(const std::string& name, CuAddress address);
+  // Of an output whose shape only the run tells. `sink` outlives the runs.
+  virtual bool set_sink(const std::string& name, OutputSink& sink);
+  virtual bool enqueue(CuStream* stream);
+  // Puts the values of an output that is on the host there, where enqueue() does not.
+  virtual bool fetch_shape_values(const std::string&, void*) { return true; }
   // An IProfiler, which is told the times of the layers by report_profile() alone: enqueue() does not wait for them.
+  // Before 8.2 it is told within enqueue(), which waits.
   void set_profiler(void* profiler);
   // Of the last run, which has ended; its stream is still there.
   bool report_profile();
+
+ protected:
+  const Runtime& runtime() const { return runtime_; }
+  void* worker() const;
 
  private:
   const Runtime& runtime_;
   std::shared_ptr<const int> profile_;
   const Object object_;
+  std::map<std::string, std::shared_ptr<void>> allocators_;
 };
 
 }  // namespace edge::tensorrt

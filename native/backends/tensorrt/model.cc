@@ -117,7 +117,17 @@ TensorSpec spec_of(const Engine& engine, const std::string& name) {
 }
 
 std::vector<LayerInfo> layers_of(const Loaded& loaded, const std::string& device) {
-  return inspect(loaded.engine, device, std::to_string(loaded.gpu->facts().ordinal));
+  return inspect(*loaded.engine, device, std::to_string(loaded.gpu->facts().ordinal));
+}
+
+// What an engine that does not tell computes in. Flags allow a precision, and force none but f32.
+std::string untold_precision(bool built, const LoadOptions& options) {
+  if (built) return "engine";
+  if (options.precision.empty()) return "model";
+  const auto& properties = options.properties;
+  const bool typed = std::find(properties.begin(), properties.end(),
+                               std::pair<std::string, std::string>("STRONGLY_TYPED", "YES")) != properties.end();
+  return typed || options.precision == "f32" ? options.precision : "unknown";
 }
 
 class TensorRtModel final : public Model, public std::enable_shared_from_this<TensorRtModel> {
@@ -184,8 +194,9 @@ void fix_shapes(Loaded& loaded, const LoadOptions& options) {
                         loaded.profiles.end());
 }
 
-// Gives the outputs the shapes that follow from those of the inputs, where these are all fixed.
+// Gives the outputs the shapes that follow from those of the inputs, where these are all fixed, and no values decide.
 void infer_shapes(Loaded& loaded, ExecutionContext& context) {
+  if (!loaded.shape_inputs.empty()) return;
   for (const TensorSpec& input : loaded.inputs) {
     if (!input.is_static()) return;
   }
@@ -234,14 +245,21 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   if (!object) object = deserialize(*runtime, plan, properties.host_code);
   auto loaded = std::make_shared<Loaded>(gpu, runtime, std::move(object));
   loaded->allocator = options.allocator;
-  const Engine& engine = loaded->engine;
+  const Engine& engine = *loaded->engine;
+  if (engine.has_implicit_batch()) {
+    throw Error(ErrorCode::kUnsupported, "The engine has an implicit batch dimension.",
+                "Build it from the ONNX model, as `edge-infer build` does: converters of the Caffe and UFF times made "
+                "such engines.",
+                "tensorrt");
+  }
   for (int i = 0; i < engine.tensor_count(); ++i) {
     const std::string name = engine.tensor_name(i);
+    if (engine.is_input(name) && engine.decides_shapes(name)) loaded->shape_inputs.insert(loaded->inputs.size());
     (engine.is_input(name) ? loaded->inputs : loaded->outputs).push_back(spec_of(engine, name));
     if (engine.is_on_host(name)) loaded->on_host.insert(name);
   }
-  for (const TensorSpec& input : loaded->inputs)
-    loaded->dynamic = loaded->dynamic || !input.is_static() || loaded->on_host.count(input.name) != 0;
+  loaded->dynamic = !loaded->shape_inputs.empty() || std::any_of(loaded->inputs.begin(), loaded->inputs.end(),
+                                                                 [](const auto& one) { return !one.is_static(); });
   for (int index = 0; index < std::max(1, engine.profile_count()); ++index) {
     Loaded::Profile profile{index, {}};
     for (const TensorSpec& input : loaded->inputs) {
@@ -256,15 +274,15 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   infer_shapes(*loaded, *context);
   // With open shapes every new one would be recorded anew; what is measured is not recorded at all; and TensorRT reads
   // tensors of shapes while a run is submitted, so a graph would have the values of the first one for good.
-  loaded->graphs = !options.profile && loaded->on_host.empty() && properties.graphs.value_or(!loaded->dynamic);
+  loaded->graphs = !options.profile && loaded->on_host.empty() && loaded->shape_inputs.empty() &&
+                   properties.graphs.value_or(!loaded->dynamic);
   loaded->profiled = options.profile;
   std::vector<LayerInfo> layers = layers_of(*loaded, device.id);
   if (options.strict) check_precision(layers, options.precision);
   ModelInfo info;
   info.precision = precision_of(layers);
   info.properties["CUDA_GRAPH"] = loaded->graphs ? "YES" : "NO";
-  if (info.precision.empty())
-    info.precision = built ? "engine" : options.precision.empty() ? "model" : options.precision;
+  if (info.precision.empty()) info.precision = untold_precision(built, options);
   if (options.profile) loaded->layers = std::move(layers);
   // One moves its data while the other computes.
   info.optimal_in_flight = std::min<size_t>(2, loaded->contexts());

@@ -23,7 +23,7 @@ bool is_open(const Shape& shape) {
 Loaded::~Loaded() {
   try {
     const Gpu::Current current(*gpu);
-    engine.reset();
+    engine->reset();
   } catch (...) {
     // a lost GPU: TensorRT frees what it can
   }
@@ -100,13 +100,12 @@ std::unique_ptr<ExecutionContext> Loaded::make_context() const {
   std::shared_ptr<const int> mine = take_profile(any);
   // That the first profile is taken, which every context tries to have to begin with, is no error.
   Words words(one_context_a_profile());
-  Object object = engine.create_context();
-  if (!object) {
+  auto context = engine->create_context(std::move(mine));
+  if (!context) {
     words.tell();
     throw Error(ErrorCode::kOutOfMemory, "TensorRT made no execution context for the engine.",
                 "Use fewer requests, or a GPU with more memory; the cause says more.", "tensorrt", words.text());
   }
-  auto context = std::make_unique<ExecutionContext>(engine.runtime(), std::move(object), std::move(mine));
   if (dynamic) {
     // Only the first context has a profile by itself.
     const Stream stream = make_stream(gpu);
@@ -127,8 +126,7 @@ std::unique_ptr<ExecutionContext> Loaded::make_context() const {
 // Memory for an output whose size only the run tells: grows, and is kept for the next run.
 class TensorRtRequest::LateOutput final : public OutputSink {
  public:
-  LateOutput(std::shared_ptr<const Gpu> gpu, int major)
-      : gpu_(std::move(gpu)), allocator_(make_output_allocator(major, *this)) {}
+  explicit LateOutput(std::shared_ptr<const Gpu> gpu) : gpu_(std::move(gpu)) {}
 
   CuAddress place(size_t size) noexcept override {
     try {
@@ -145,7 +143,6 @@ class TensorRtRequest::LateOutput final : public OutputSink {
   }
   void on_shape(Shape shape) noexcept override { shape_ = std::move(shape); }
 
-  void* allocator() const { return allocator_.get(); }
   const Shape& shape() const { return shape_; }
   CuAddress address() const { return memory_.get(); }
   // What went wrong in place(), which TensorRT only knows as a refusal.
@@ -155,7 +152,6 @@ class TensorRtRequest::LateOutput final : public OutputSink {
 
  private:
   const std::shared_ptr<const Gpu> gpu_;
-  const std::shared_ptr<void> allocator_;
   DeviceMemory memory_;
   size_t capacity_ = 0;
   Shape shape_;
@@ -173,7 +169,7 @@ TensorRtRequest::TensorRtRequest(std::shared_ptr<const Loaded> model, std::share
   done_ = make_event(model_->gpu);
   if (!context_) context_ = model_->make_context();
   if (model_->profiled) {
-    profiler_ = std::make_unique<Profiler>(model_->engine.runtime().api().version.major);
+    profiler_ = std::make_unique<Profiler>(model_->engine->runtime().api().version.major);
     context_->set_profiler(profiler_->interface());
     clock_ = std::make_unique<StageClock>(model_->gpu);
   }
@@ -258,12 +254,12 @@ TensorRtRequest::Binding TensorRtRequest::make_binding(const std::vector<Shape>&
   }
   for (size_t i = 0; i < model_->outputs.size(); ++i) {
     const TensorSpec& spec = model_->outputs[i];
-    const Shape shape = context_->shape(spec.name);
+    // Where values decide shapes, TensorRT may tell the one that follows from those which happen to be there now.
+    const Shape shape = model_->shape_inputs.empty() ? context_->shape(spec.name) : spec.shape;
     if (is_open(shape)) {
       Place late;
       late.late = output_places_[i].late;
-      if (!late.late)
-        late.late = std::make_shared<LateOutput>(model_->gpu, model_->engine.runtime().api().version.major);
+      if (!late.late) late.late = std::make_shared<LateOutput>(model_->gpu);
       binding.outputs.push_back({});
       binding.output_places.push_back(std::move(late));
       continue;
@@ -273,6 +269,10 @@ TensorRtRequest::Binding TensorRtRequest::make_binding(const std::vector<Shape>&
     binding.output_places.push_back(place(spec, binding.outputs[i], former(output_places_, i), true));
   }
   return binding;
+}
+
+bool TensorRtRequest::set_place(const TensorSpec& output, const Place& place) {
+  return place.late ? context_->set_sink(output.name, *place.late) : context_->set_address(output.name, place.address);
 }
 
 void TensorRtRequest::set_addresses(const Binding& binding) {
@@ -288,9 +288,7 @@ void TensorRtRequest::set_addresses(const Binding& binding) {
   for (size_t i = 0; i < binding.outputs.size(); ++i) {
     const TensorSpec& spec = model_->outputs[i];
     const Place& place = binding.output_places[i];
-    check(place.late ? context_->set_allocator(spec.name, place.late->allocator())
-                     : context_->set_address(spec.name, place.address),
-          spec);
+    check(set_place(spec, place), spec);
   }
 }
 
@@ -329,9 +327,7 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
     restore_profile();
     for (size_t i = 0; i < inputs_.size(); ++i) context_->set_input_shape(specs[i].name, inputs_[i].shape);
     for (size_t i = 0; i < inputs_.size(); ++i) context_->set_address(specs[i].name, input_places_[i].address);
-    for (size_t i = 0; !inputs_.empty() && i < outputs_.size(); ++i) {
-      if (!output_places_[i].late) context_->set_address(model_->outputs[i].name, output_places_[i].address);
-    }
+    for (size_t i = 0; !inputs_.empty() && i < outputs_.size(); ++i) set_place(model_->outputs[i], output_places_[i]);
     want_graph();
     throw;
   }
@@ -370,7 +366,7 @@ void TensorRtRequest::submit() {
   }
   mark(StageClock::kInputsThere);
   const Words words;
-  if (!context_->enqueue(stream_.get())) {
+  if (!give_shape_values() || !context_->enqueue(stream_.get()) || !take_shape_values()) {
     for (const Place& place : output_places_) {
       if (place.late) place.late->rethrow();
     }
@@ -388,6 +384,21 @@ void TensorRtRequest::submit() {
                "copy the outputs");
   }
   mark(StageClock::kEnd);
+}
+
+bool TensorRtRequest::give_shape_values() {
+  return std::all_of(model_->shape_inputs.begin(), model_->shape_inputs.end(), [this](size_t i) {
+    return context_->set_shape_values(model_->inputs[i].name, inputs_[i].buffer->data());
+  });
+}
+
+bool TensorRtRequest::take_shape_values() {
+  for (size_t i = 0; !model_->on_host.empty() && i < outputs_.size(); ++i) {
+    const std::string& name = model_->outputs[i].name;
+    if (model_->on_host.count(name) != 0 && !context_->fetch_shape_values(name, outputs_[i].buffer->data()))
+      return false;
+  }
+  return true;
 }
 
 void TensorRtRequest::mark(StageClock::Border border) const {
@@ -449,6 +460,7 @@ void TensorRtRequest::run() {
     }
     gpu_.check(api.event_record(done_.get(), stream_.get()), "record the end of a run");
   } catch (...) {
+    if (profiler_) profiler_->clear();  // TensorRT 8.0 tells the times before a run has ended
     // What is under way still uses the buffers; and a lost GPU is the reason, not what it led to.
     gpu_.check(api.stream_synchronize(stream_.get()), "run the engine");
     throw;

@@ -20,7 +20,7 @@ namespace edge::tensorrt {
 struct Loaded {
   // Takes the engine over, and deletes it with the GPU's context current.
   Loaded(std::shared_ptr<const Gpu> on, std::shared_ptr<const Runtime> runtime, Object object)
-      : gpu(std::move(on)), engine(std::move(runtime), std::move(object)) {}
+      : gpu(std::move(on)), engine(make_engine(std::move(runtime), std::move(object))) {}
   ~Loaded();
 
   // The optimisation profiles that have all of these shapes (open ones: whatever they are), as indices in the engine.
@@ -33,10 +33,10 @@ struct Loaded {
   // Of how many requests each finds a profile, whatever their shapes are.
   size_t contexts() const;
   // Until TensorRT 9 no two contexts may have the same profile.
-  bool one_context_a_profile() const { return dynamic && engine.runtime().api().version.major < 10; }
+  bool one_context_a_profile() const { return dynamic && engine->runtime().api().version.major < 10; }
 
   const std::shared_ptr<const Gpu> gpu;
-  Engine engine;
+  const std::unique_ptr<Engine> engine;
   std::vector<TensorSpec> inputs, outputs;
   using Range = std::pair<Shape, Shape>;  // smallest and largest
   struct Profile {
@@ -45,6 +45,7 @@ struct Loaded {
   };
   std::vector<Profile> profiles;  // the optimisation profiles that have the shapes which are fixed; one at least
   std::set<std::string> on_host;  // tensors whose values are shapes, or decide some
+  std::set<size_t> shape_inputs;  // inputs whose values decide shapes
   bool dynamic = false;           // an input is open, or decides shapes by its values
   bool graphs = true;             // runs are recorded as CUDA graphs, where that is possible
   bool profiled = false;          // the layers of every run are measured
@@ -101,9 +102,12 @@ class TensorRtRequest final : public Request {
   void restore_profile() noexcept;
   void set_shapes(const std::vector<Shape>& shapes);
   Binding make_binding(const std::vector<Shape>& shapes);
+  bool set_place(const TensorSpec& output, const Place& place);
   void set_addresses(const Binding& binding);
   void want_graph();
   void submit();
+  bool give_shape_values();
+  bool take_shape_values();
   void mark(StageClock::Border border) const;
   void fetch_late(size_t index);
   void record();

@@ -17,13 +17,23 @@ struct Slots {
   int set_profiler, set_emits_profile, report_profile, layer_count, create_inspector, layer_information;
 };
 
-// From 8.5 on: what came before has bindings instead of tensors by name.
+// Tensors by name from 8.5 on, the inspector from 8.4.1, profiles that a run does not wait for from 8.2.
 constexpr Slots kSlots8{2,  3,  5,  20, 11, 22, 34, 35, 36, 38, 41, 44, 45,
                         46, 25, 29, 30, 32, 39, 44, 6,  26, 28, 9,  33, 4};
 constexpr Slots kSlots10{3,  5,  7,  21, 5,  10, 19, 20, 21, 23, 26, 29, 30,
                          31, 17, 21, 22, 24, 32, 37, 5,  18, 20, 3,  18, 5};
 constexpr Slots kSlots11{3,  4,  6,  20, 5,  8,  15, 16, 17, 19, 22, 25, 26,
                          27, 16, 20, 21, 23, 31, 36, 5,  17, 19, 3,  14, 5};
+
+// What has bindings instead of tensors by name: inputs and outputs by number, once for each optimisation profile.
+struct BindingSlots {
+  // VCudaEngine
+  int count, name, is_input, shape, dtype, location, format, profile_shape, is_of_shapes, is_executed,
+      has_implicit_batch;
+  // VExecutionContext
+  int set_shape, context_shape, set_shape_values, shape_values, enqueue;
+};
+constexpr BindingSlots kBindingSlots{2, 4, 5, 6, 7, 12, 18, 23, 25, 26, 30, 15, 16, 17, 18, 24};  // 8.0 to 8.6
 
 // Those of a major version; null where this build has no adapter for it.
 inline const Slots* slots_of(int major) {

@@ -16,8 +16,8 @@ export interface ConformanceModels {
   add(number: number, shape: Shape): Loadable;
   /** a f32 [2, 2], b i32 [3] -> p = a + 1, q = b, in this order. */
   pair(): Loadable;
-  /** x f32 [length] -> y i64: the indices of the elements that are not 0, [n] or [1, n]. */
-  nonzero(length: number): Loadable;
+  /** x f32 [length] -> y i64: the indices of the elements that are not 0, [n] or [1, n]. Absent where an SDK has no such. */
+  nonzero?(length: number): Loadable;
   /** y = x + 1, f32 [1], in a third of a second to two: long enough to be met while it runs, on a busy machine too. */
   slow(): Loadable;
   /** The same in five seconds or more. */
@@ -45,6 +45,13 @@ export interface ConformanceBackend {
 /** What the SDK copies of these bytes on their way into its own memory, or out of it. */
 export function copiedBySdk(backend: ConformanceBackend, bytes: number): number {
   return backend.inPlace === false ? bytes : 0;
+}
+
+/** `it` for outputs whose shape depends on the data; nothing where the backend has none. */
+export function itWhereShapesDependOnData(
+  backend: ConformanceBackend,
+): (name: string, test: () => Promise<void>) => void {
+  return backend.models.nonzero === undefined ? () => undefined : (name, test) => it(name, test);
 }
 
 /** Loads for one test file; everything is disposed after each test. */

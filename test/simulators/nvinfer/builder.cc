@@ -100,6 +100,7 @@ void set_hardware(ConfigWorker* self, int32_t level) { self->hardware = level; }
 void set_pool(ConfigWorker* self, int32_t pool, uint64_t bytes) {
   if (pool == 0) self->workspace = bytes;
 }
+void set_workspace(ConfigWorker* self, uint64_t bytes) { self->workspace = bytes; }
 #if TRT_MAJOR < 11
 void set_calibrator(ConfigWorker* self, void* calibrator) { self->calibrator = calibrator; }
 bool set_calibration_profile(ConfigWorker* self, Handle<ProfileWorker>* profile) {
@@ -150,6 +151,7 @@ void* create_config(BuilderWorker*) {
     put(made, name, "setDLACore(int)", address(&set_dla_core));
     put(made, name, "setDefaultDeviceType(DeviceType)", address(&set_device_type));
     put(made, name, "setMemoryPoolLimit(MemoryPoolType, unsigned long)", address(&set_pool));
+    if (!is_release(8, 5)) put(made, name, "setMaxWorkspaceSize(unsigned long)", address(&set_workspace));
     put(made, name, "addOptimizationProfile(IOptimizationProfile const*)", address(&add_profile));
     put(made, name, "setProfilingVerbosity(ProfilingVerbosity)", address(&set_verbosity));
     put(made, name, "setBuilderOptimizationLevel(int)", address(&set_level));

@@ -289,7 +289,6 @@ Handle<NetworkWorker>* make_network(uint32_t creation_flags, void* its_builder) 
     put(made, name, "addInput(char const*, DataType, " DIMS_IN ")", address(&add_input));
     put(made, name, "markOutput(ITensor&)", address(&mark_output));
     put(made, name, "addIdentity(ITensor&)", address(&add_identity));
-    put(made, name, "addCast(ITensor&, DataType)", address(&add_cast));
     put(made, name, "addShuffle(ITensor&)", address(&add_shuffle));
     put(made, name, "addConstant(" DIMS_IN ", Weights)", address(&add_constant));
     put(made, name, "addElementWise(ITensor&, ITensor&, ElementWiseOperation)", address(&add_elementwise));
@@ -304,6 +303,7 @@ Handle<NetworkWorker>* make_network(uint32_t creation_flags, void* its_builder) 
     put(made, name, "hasImplicitBatchDimension() const", address(&has_implicit_batch));
     put(made, name, "setErrorRecorder(IErrorRecorder*)", address(&set_error_recorder));
     put(made, name, "getErrorRecorder() const", address(&error_recorder));
+    put(made, name, "addCast(ITensor&, DataType)", address(&add_cast));
     put(made, name, "getBuilder() const", address(&builder));
 #if TRT_MAJOR >= 10
     put(made, name, "getFlags() const", address(&flags));

@@ -7,12 +7,14 @@
 #include <iomanip>
 #include <sstream>
 
+#include "vtables.h"
+
 namespace nvinfer_simulator {
 namespace {
 
 constexpr const char* kTypes[] = {"f32", "f16", "i8", "i32", "bool", "u8", "fp8", "bf16", "i64", "int4", "fp4"};
 constexpr size_t kSizes[] = {4, 2, 1, 4, 1, 1, 1, 2, 8, 1, 1};
-constexpr int kInt64 = 8;
+constexpr int kInt32 = 3, kInt64 = 8;
 
 int dtype_named(const std::string& name) {
   for (size_t i = 0; i < sizeof kTypes / sizeof kTypes[0]; ++i) {
@@ -83,6 +85,7 @@ Plan parse_plan(const std::string& text, int major) {
         }
         if (word == "format") words >> input.format;
         if (word == "host") input.on_host = true;
+        if (word == "decides") input.decides_shapes = true;
       }
       plan.inputs.push_back(std::move(input));
     } else if (word == "output") {
@@ -105,7 +108,10 @@ Plan parse_plan(const std::string& text, int major) {
           if (plan.inputs[i].name == input) output.shape_input = i;
         }
       } else if (word == "nonzero") {
+        if (!is_release(8, 5)) throw std::string("Serialization assertion: this release has no NonZero");
         output.op = Output::Op::kNonZero;
+      } else if (word == "shape") {
+        output.op = Output::Op::kShape;
       }
       if (!words) throw std::string("Serialization assertion stdVersionRead failed: ") + line;
       plan.outputs.push_back(std::move(output));
@@ -117,6 +123,8 @@ Plan parse_plan(const std::string& text, int major) {
       words >> plan.verbosity;
     } else if (word == "no-context") {
       plan.no_context = true;
+    } else if (word == "implicit-batch") {
+      plan.implicit_batch = true;
     } else if (word == "plugin") {
       plan.plugins.emplace_back();
       words >> plan.plugins.back();
@@ -172,7 +180,9 @@ std::string plan_text(const Plan& plan, int major) {
 }
 
 int dtype_of(const Plan& plan, const Output& output) {
-  return output.op == Output::Op::kNonZero ? kInt64 : plan.inputs[output.input].dtype;
+  if (output.op == Output::Op::kNonZero) return kInt64;
+  if (output.op == Output::Op::kShape) return kMajor < 10 ? kInt32 : kInt64;
+  return plan.inputs[output.input].dtype;
 }
 
 size_t dtype_size(int dtype) { return kSizes[dtype]; }

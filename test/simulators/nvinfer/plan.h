@@ -19,8 +19,9 @@ struct Input {
     int64_t smallest = 0, largest = 65536;
   };
   std::vector<Range> ranges;
-  int format = 0;  // TensorFormat
-  bool on_host = false;
+  int format = 0;               // TensorFormat
+  bool on_host = false;         // its values are shapes, and nothing else
+  bool decides_shapes = false;  // they are used on the GPU as well
 };
 
 inline Input::Range range_of(const Input& input, int32_t profile) {
@@ -33,9 +34,10 @@ struct Output {
     kIdentity,
     kAdd,
     kNonZero,
-    kFakeQuantize,
-    kResize
-  };  // the last: to i8 and back, by the scale `number`
+    kFakeQuantize,  // to i8 and back, by the scale `number`
+    kResize,
+    kShape  // the dimensions of the input
+  };
   std::string name;
   Op op = Op::kIdentity;
   size_t input = 0, shape_input = 0;  // the second: of kResize, which has its values as shape
@@ -53,7 +55,7 @@ struct Plan {
   std::string built;                // what the builder was told
   std::string computes;             // the type that layers compute in, as the inspector words it; empty: the outputs'
   std::string verbosity = "names";  // what the inspector tells: also "none", "detailed"
-  bool no_context = false, synchronizes = false, dla = false, host_code = false;
+  bool implicit_batch = false, no_context = false, synchronizes = false, dla = false, host_code = false;
 };
 
 // Throws std::string: TensorRT's words.

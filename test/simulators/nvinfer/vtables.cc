@@ -34,6 +34,22 @@ bool is_there(const Fact& fact) {
   std::abort();
 }
 
+[[noreturn]] void fail(const char* class_name, const std::string& signature) {
+  std::fprintf(stderr, "nvinfer simulator: TensorRT %d.%d has no %s::%s\n", kMajor, kMinor, class_name,
+               signature.c_str());
+  std::abort();
+}
+
+// Of this major version. The last that fits: where there are two destructors, the deleting one.
+const Fact* fact_of(const char* class_name, const std::string& signature) {
+  const Fact* found = nullptr;
+  for (const Fact& fact : kFacts) {
+    if (fact.major == kMajor && std::strcmp(fact.class_name, class_name) == 0 && signature == fact.signature)
+      found = &fact;
+  }
+  return found;
+}
+
 template <size_t Index>
 void wrong() {
   refuse(kFacts[Index]);
@@ -59,19 +75,15 @@ void** make_table(const char* class_name) {
 }
 
 int slot_of(const char* class_name, const std::string& signature) {
-  for (const Fact& fact : kFacts) {
-    if (fact.major == kMajor && std::strcmp(fact.class_name, class_name) == 0 && signature == fact.signature &&
-        is_there(fact)) {
-      return fact.slot;
-    }
-  }
-  std::fprintf(stderr, "nvinfer simulator: TensorRT %d.%d has no %s::%s\n", kMajor, kMinor, class_name,
-               signature.c_str());
-  std::abort();
+  const Fact* const fact = fact_of(class_name, signature);
+  if (fact == nullptr || !is_there(*fact)) fail(class_name, signature);
+  return fact->slot;
 }
 
 void put(void** table, const char* class_name, const std::string& signature, void* function) {
-  table[slot_of(class_name, signature)] = function;
+  const Fact* const fact = fact_of(class_name, signature);
+  if (fact == nullptr) fail(class_name, signature);
+  if (is_there(*fact)) table[fact->slot] = function;
 }
 
 }  // namespace nvinfer_simulator

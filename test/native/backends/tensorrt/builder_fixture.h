@@ -27,7 +27,7 @@ class BuilderTest : public EngineTest {
     const CudaApi cuda = open_cuda(CudaSimulator::library());
     const auto gpu = std::make_shared<Gpu>(cuda, list_gpus(cuda).at(0));
     const Gpu::Current current(*gpu);
-    const std::string both = libraries(GetParam());
+    const std::string both = libraries();
     const Runtime runtime(open_infer(both.substr(both.find('\n') + 1)), dla_core);
     BuildProgress progress({}, nullptr);
     const std::vector<uint8_t> engine =
@@ -35,6 +35,12 @@ class BuilderTest : public EngineTest {
     const std::string text(engine.begin(), engine.end());
     const size_t at = text.find("\nbuilt ") + 7;
     return text.substr(at, text.find('\n', at) - at);
+  }
+  // What it is told where nothing is said.
+  static std::string defaults() {
+    using namespace tensorrt;
+    const size_t workspace = is_by_name() ? 0 : list_gpus(open_cuda(CudaSimulator::library())).at(0).memory / 2;
+    return " level 3 workspace " + std::to_string(workspace) + " hardware 0";
   }
   static Bytes bytes_of(const std::string& text) {
     return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};

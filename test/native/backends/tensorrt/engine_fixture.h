@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -15,22 +16,33 @@
 
 namespace edge::test {
 
-// A process has one TensorRT: each test runs on one major, in a process of its own under ctest.
-class EngineTest : public testing::TestWithParam<int> {
+// The simulated releases: the major versions, and two that have bindings instead of tensors by name.
+inline const std::string kReleases[] = {"8.0", "8.2", "8", "10", "11"};
+
+inline std::string release_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+// A process has one TensorRT: each test runs on one release, in a process of its own under ctest.
+class EngineTest : public testing::TestWithParam<std::string> {
  protected:
-  static std::string libraries(int major) {
-    const std::string number = std::to_string(major);
-    return std::string(CudaSimulator::library()) + "\n" NVINFER_SIMULATORS "/nvinfer-" + number + "/libnvinfer.so." +
-           number;
+  static int major() { return std::stoi(GetParam()); }
+  // What came in with the releases that have tensors by name.
+  static bool is_by_name() { return GetParam().rfind("8.", 0) != 0; }
+  static std::string folder() { return NVINFER_SIMULATORS "/nvinfer-" + GetParam(); }
+  static std::string libraries() {
+    return std::string(CudaSimulator::library()) + "\n" + folder() + "/libnvinfer.so." + std::to_string(major());
   }
   void open(const std::string& control = "") {
     simulator.tell(control);
     start_reaper();
-    backend = tensorrt::open(libraries(GetParam()));
+    backend = tensorrt::open(libraries());
     device = backend->open("0");
   }
   std::string plan(const std::string& lines) const {
-    return "ftrt edge-infer-simulator " + std::to_string(GetParam()) + "\n" + lines + "end\n";
+    return "ftrt edge-infer-simulator " + std::to_string(major()) + "\n" + lines + "end\n";
   }
   std::shared_ptr<Model> load(const std::string& lines, LoadOptions options = {}) const {
     return load_bytes(plan(lines), std::move(options));

@@ -86,7 +86,7 @@ TEST_F(BuildProgressTest, GivesUpWhereItIsTold) {
 }
 
 class CancelledBuildTest : public test::BuilderTest {};
-INSTANTIATE_TEST_SUITE_P(Majors, CancelledBuildTest, testing::Values(10, 11), testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Releases, CancelledBuildTest, testing::Values("10", "11"), test::release_name);
 
 TEST_P(CancelledBuildTest, EndsWithinItsStep) {
   open("build_ms 200");
