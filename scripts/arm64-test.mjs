@@ -1,5 +1,6 @@
 // `npm run test:arm64`: the arm64 binaries of the package under qemu's user-mode emulation, on an arm64 Node: the
-// conformance suite on echo and TFLite, in this process and in a host process, and the conversions.
+// conformance suite on echo and TFLite, in this process and in a host process, and the conversions; and TensorRT, which
+// is called without its headers, on the simulated GPU.
 //   node scripts/arm64-test.mjs    --    what follows goes to jest
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import { runJest } from './jest.mjs';
 import { clearResults } from './results.mjs';
 import { main, outputOf, root, Sentence } from './root.mjs';
 import { runtime } from './runtime.mjs';
+import { emulatedReleases, tensorrtSimulator } from './simulators.mjs';
 import { summarize } from './summary.mjs';
 
 const platform = 'linux-arm64';
@@ -57,9 +59,10 @@ function stage(folder, emulate, node) {
 
 await main(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
-  clearResults(['arm64']);
+  const runners = ['arm64', ...emulatedReleases.map((release) => `arm64-tensorrt-${release}`)];
+  clearResults(runners);
   const emulate = emulator();
-  await build(['ts', `prebuild-${platform}`]);
+  await build(['ts', `prebuild-${platform}`, `simulators-${platform}`]);
   const node = await runtime('node-arm64', platform);
   await runtime('tflite', platform);
   const { binding, program } = stage(path.join(root, 'build', 'arm64'), emulate, node);
@@ -71,5 +74,13 @@ await main(async () => {
   // EDGE_INFER_TFLITE may name this machine's.
   const env = { EDGE_INFER_BINDING: binding, EDGE_INFER_TFLITE: '' };
   await runJest('arm64', ['--runInBand', ...cache, ...tests, ...positionals], env, program);
-  return summarize(['arm64']);
+  // Together, as they mostly wait. What is between two processes does not know TensorRT, and was there above.
+  const simulated = ['--testMatch', '<rootDir>/test/simulators/tensorrt*.simulated.ts'];
+  const runs = emulatedReleases.map((release) => {
+    const name = `arm64-tensorrt-${release}`;
+    const simulator = { ...tensorrtSimulator(release, name, `simulators-${platform}`), EDGE_INFER_EMULATED: 'yes' };
+    return runJest(name, ['--runInBand', ...cache, ...simulated, ...positionals], { ...env, ...simulator }, program);
+  });
+  await Promise.all(runs);
+  return summarize(runners);
 });

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { clearStamp, contentKey, isFresh, sha256, writeStamp } from './content-key.mjs';
 import { dependencyProgram, installedVersion, isMain, main, root, run, Sentence } from './root.mjs';
-import { tensorrtReleases } from './simulators.mjs';
+import { emulatedReleases, tensorrtReleases } from './simulators.mjs';
 import { checkBuildTools, cmakeVersion, compiler } from './tools.mjs';
 import { platforms, zigOptions } from './zig.mjs';
 
@@ -139,41 +139,63 @@ function nativeTestsTarget(name, sanitize) {
   };
 }
 
-const simulatorsTarget = {
-  name: 'simulators',
-  directory: 'build/simulators',
-  inputs: ['CMakeLists.txt', 'test/simulators'],
-  facts: {},
-  outputs: [
-    'build/simulators/libopenvino_2022_3_simulator.so',
-    'build/simulators/edgetpu-old/libedgetpu.so.1',
-    'build/simulators/edgetpu-new/libedgetpu.so.1',
-    'build/simulators/cuda/libcuda.so.1',
-    ...tensorrtReleases.flatMap((release) =>
-      ['libnvinfer', 'libnvonnxparser'].map(
-        (name) => `build/simulators/nvinfer-${release}/${name}.so.${Number.parseInt(release, 10)}`,
-      ),
+function simulatorTarget(name, outputs, targets, options) {
+  const directory = `build/${name}`;
+  return {
+    name,
+    directory,
+    inputs: ['CMakeLists.txt', 'test/simulators'],
+    facts: { targets },
+    outputs: outputs.map((file) => `${directory}/${file}`),
+    make() {
+      const folder = path.join(root, directory);
+      const definitions = Object.entries({ EDGE_INFER_SIMULATORS: 'ON', ...options() }).map(
+        ([key, value]) => `-D${key}=${value}`,
+      );
+      const steps = [
+        ['-S', root, '-B', folder, ...definitions],
+        ['--build', folder, '--parallel', jobs, '--target', ...targets],
+      ];
+      for (const step of steps) {
+        if (run('cmake', step) !== 0) throw new Sentence('the simulators did not compile.');
+      }
+    },
+  };
+}
+
+/** TensorRT's libraries of these releases, and the driver below them. */
+const tensorrtFiles = (releases) => [
+  'cuda/libcuda.so.1',
+  ...releases.flatMap((release) =>
+    ['libnvinfer', 'libnvonnxparser'].map(
+      (library) => `nvinfer-${release}/${library}.so.${Number.parseInt(release, 10)}`,
     ),
+  ),
+];
+const tensorrtTargets = (releases) => [
+  'cuda_simulator',
+  ...releases.flatMap((release) => [`nvinfer_${release}_simulator`, `nvonnxparser_${release}_simulator`]),
+];
+
+const simulatorsTarget = simulatorTarget(
+  'simulators',
+  [
+    'libopenvino_2022_3_simulator.so',
+    'edgetpu-old/libedgetpu.so.1',
+    'edgetpu-new/libedgetpu.so.1',
+    ...tensorrtFiles(tensorrtReleases),
   ],
-  make() {
-    const folder = path.join(root, simulatorsTarget.directory);
-    const names = [
-      ...[
-        'openvino_2022_3',
-        'cuda',
-        ...tensorrtReleases.flatMap((release) => [`nvinfer_${release}`, `nvonnxparser_${release}`]),
-      ].map((one) => `${one}_simulator`),
-      ...['old', 'new'].map((layout) => `edgetpu_simulator_${layout}`),
-    ];
-    const steps = [
-      ['-S', root, '-B', folder, '-DEDGE_INFER_SIMULATORS=ON'],
-      ['--build', folder, '--parallel', jobs, '--target', ...names],
-    ];
-    for (const step of steps) {
-      if (run('cmake', step) !== 0) throw new Sentence('the simulators did not compile.');
-    }
-  },
-};
+  ['openvino_2022_3_simulator', 'edgetpu_simulator_old', 'edgetpu_simulator_new', ...tensorrtTargets(tensorrtReleases)],
+  () => ({}),
+);
+
+/** For another platform, with Zig. */
+function foreignSimulatorsTarget(platform) {
+  const releases = emulatedReleases;
+  return simulatorTarget(`simulators-${platform}`, tensorrtFiles(releases), tensorrtTargets(releases), () =>
+    zigOptions(platform),
+  );
+}
 
 const typescriptTarget = {
   name: 'ts',
@@ -220,6 +242,7 @@ const targets = {
   ts: () => typescriptTarget,
   bench: () => benchTarget,
   simulators: () => simulatorsTarget,
+  'simulators-linux-arm64': () => foreignSimulatorsTarget('linux-arm64'),
   'native-tests': () => nativeTestsTarget('native-tests', ''),
   'native-asan': () => nativeTestsTarget('native-asan', 'address'),
   'native-tsan': () => nativeTestsTarget('native-tsan', 'thread'),

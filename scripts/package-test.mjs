@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { Checks } from './checks.mjs';
 import { install, pack } from './installed-package.mjs';
@@ -31,6 +32,11 @@ await main(async () => {
     assert.throws(() => checkBinary(path.join(root, 'prebuilds', 'nothing.node'), platform), /is missing/);
     assert.throws(() => checkBinary(process.execPath, other), /is for .*, not for/);
     assert.throws(() => checkBinary(process.execPath, platform), /needs glibc|libstdc\+\+/); // Node itself needs 2.28
+    const without = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'edge-infer-')), 'without-10.node');
+    const bytes = fs.readFileSync(path.join(root, binaries.find(([, of]) => of === platform)[0]), 'latin1');
+    fs.writeFileSync(without, bytes.replace('adapters: tensorrt 8 10 11', 'adapters: tensorrt 8 12 11'), 'latin1');
+    assert.throws(() => checkBinary(without, platform), /no adapter for TensorRT 10\./);
+    fs.rmSync(path.dirname(without), { recursive: true });
   });
   await checks.check('it carries these binaries, the types, the manifest and the licence', () => {
     assert.deepEqual(

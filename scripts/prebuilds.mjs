@@ -11,12 +11,13 @@ import { oldestGlibc, platforms, zigOptions } from './zig.mjs';
 
 const require = createRequire(import.meta.url);
 
-/** Throws where a binary is missing, is for another platform or asks for more than every supported system has. */
+/** Throws where a binary is missing, is for another platform, asks for more than every supported system has or has no
+ * adapter for a version of TensorRT. */
 export function checkBinary(file, platform) {
   const name = path.relative(root, file);
   if (!fs.existsSync(file)) throw new Sentence(`${name} is missing.`);
   const { elfArchitecture } = require(path.join(root, 'dist', 'elf.js'));
-  const { compareVersions, needsOf } = require(path.join(root, 'dist', 'cli', 'binary.js'));
+  const { compareVersions, needsOf, tensorrtOf } = require(path.join(root, 'dist', 'cli', 'binary.js'));
   const architecture = elfArchitecture(file);
   if (`linux-${architecture}` !== platform) throw new Sentence(`${name} is for ${architecture}, not for ${platform}.`);
   const { glibc, glibcxx } = needsOf(file);
@@ -25,6 +26,9 @@ export function checkBinary(file, platform) {
     throw new Sentence(`${name} needs glibc ${glibc}, newer than ${oldestGlibc}.`);
   }
   if (glibcxx !== null) throw new Sentence(`${name} needs the system's libstdc++ (${glibcxx}).`);
+  const adapters = tensorrtOf(file);
+  const missing = ['8', '10', '11'].filter((major) => !adapters.includes(major));
+  if (missing.length > 0) throw new Sentence(`${name} has no adapter for TensorRT ${missing.join(', ')}.`);
 }
 
 /** The exit code of a build of one target. */

@@ -20,9 +20,13 @@ export function edgeTpuSimulator(folder, layout) {
 /** Those of TensorRT: the last release before tensors had names, and each major version. */
 export const tensorrtReleases = ['8.2', '8', '10', '11'];
 
-/** A simulated GPU with this release of TensorRT, of the simulators that are built; `name` is its folder of settings. */
-export function tensorrtSimulator(release, name) {
-  const folder = path.join(root, 'build', 'simulators');
+/** Those that run emulated: dimensions are passed in other ways by 8 and by 10. */
+export const emulatedReleases = ['8.2', '10'];
+
+/** A simulated GPU with this release of TensorRT, of the simulators that are built; `name` is its folder of settings,
+ * `built` that of the simulators. */
+export function tensorrtSimulator(release, name, built = 'simulators') {
+  const folder = path.join(root, 'build', built);
   const control = path.join(folder, `control-${name}`);
   fs.rmSync(control, { recursive: true, force: true });
   fs.mkdirSync(control, { recursive: true });

@@ -10,6 +10,8 @@ export interface BinaryFile {
   readonly origin: 'EDGE_INFER_BINDING' | 'build' | 'prebuild' | 'none';
   readonly note: string;
   readonly needs: Needs;
+  /** The major versions of TensorRT that it can drive, such as `8`. */
+  readonly tensorrt: readonly string[];
 }
 
 /** The highest symbol versions that the binary refers to, such as `2.34`; null where it refers to none. */
@@ -23,7 +25,7 @@ export function findBinary(): BinaryFile {
   const override = process.env.EDGE_INFER_BINDING;
   if (override) {
     const file = path.resolve(override);
-    return { path: file, origin: 'EDGE_INFER_BINDING', note: 'named by EDGE_INFER_BINDING', needs: needsOf(file) };
+    return { path: file, origin: 'EDGE_INFER_BINDING', note: 'named by EDGE_INFER_BINDING', ...factsOf(file) };
   }
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports
@@ -31,10 +33,10 @@ export function findBinary(): BinaryFile {
     const file = loader.resolve(packageRoot);
     const prebuilt = file.includes(`${path.sep}prebuilds${path.sep}`);
     const origin = prebuilt ? 'prebuild' : 'build';
-    return { path: file, origin, note: prebuilt ? 'prebuilt' : 'built in this folder', needs: needsOf(file) };
+    return { path: file, origin, note: prebuilt ? 'prebuilt' : 'built in this folder', ...factsOf(file) };
   } catch (error) {
     const note = (error as Error).message.trim().split('\n')[0] ?? '';
-    return { path: null, origin: 'none', note, needs: { glibc: null, glibcxx: null } };
+    return { path: null, origin: 'none', note, needs: { glibc: null, glibcxx: null }, tensorrt: [] };
   }
 }
 
@@ -47,6 +49,23 @@ export function compareVersions(a: string, b: string): number {
     if (difference !== 0) return difference;
   }
   return 0;
+}
+
+function factsOf(file: string): Pick<BinaryFile, 'needs' | 'tensorrt'> {
+  return { needs: needsOf(file), tensorrt: tensorrtOf(file) };
+}
+
+/** The major versions of TensorRT that the binary in this file has adapters for. */
+export function tensorrtOf(file: string): string[] {
+  let bytes: Buffer;
+  try {
+    bytes = fs.readFileSync(file);
+  } catch {
+    return []; // loading it says more
+  }
+  const marker = 'edge-infer adapters: tensorrt ';
+  const at = bytes.indexOf(marker);
+  return at < 0 ? [] : bytes.toString('latin1', at + marker.length, bytes.indexOf(0, at)).split(' ');
 }
 
 export function needsOf(file: string): Needs {

@@ -137,6 +137,7 @@ function textOf(diagnosis: Diagnosis): string {
     ['cpu', `${machine.cpu}, ${machine.cores} cores, ${bytesText(machine.memoryBytes)}`],
     ['glibc', `${glibc.running ?? 'none'}${glibc.needed === null ? '' : `; the binary needs ${glibc.needed}`}`],
     ['binary', binary.path === null ? `none: ${binary.note}` : `${binary.path} (${binary.note}), ${state}`],
+    ...(binary.tensorrt.length > 0 ? [['adapters', `TensorRT ${binary.tensorrt.join(', ')}`]] : []),
   ];
   const board = boardLine(diagnosis.board);
   if (board !== '') rows.push(['board', board]);

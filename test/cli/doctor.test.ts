@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { compareVersions, needsOf } from '../../lib/cli/binary.js';
+import { compareVersions, needsOf, tensorrtOf } from '../../lib/cli/binary.js';
 import { withoutHome } from '../../lib/cli/bug-report.js';
 import type { Diagnosis } from '../../lib/cli/doctor.js';
 import { edgeInfer, edgeInferJson, temporaryFolder } from './program.js';
@@ -31,7 +31,12 @@ describe('findings', () => {
       report: null,
       node: { version: process.versions.node, ok: true },
       machine: { platform: `${process.platform}-${process.arch}` },
-      binary: { loaded: true, error: null, path: expect.stringMatching(/^\/.*\.node$/) },
+      binary: {
+        loaded: true,
+        error: null,
+        path: expect.stringMatching(/^\/.*\.node$/),
+        tensorrt: ['8', '10', '11'],
+      },
       glibc: { running: expect.stringMatching(/^2\.\d+$/), needed: expect.stringMatching(/^2\.\d+/), ok: true },
     });
     expect(json.backends.map((backend) => backend.name)).toEqual(expect.arrayContaining(['openvino', 'echo']));
@@ -155,6 +160,7 @@ describe('what a binary needs', () => {
     const file = path.join(folder, name);
     if (content !== null) fs.writeFileSync(file, content);
     expect(needsOf(file)).toEqual({ glibc: null, glibcxx: null });
+    expect(tensorrtOf(file)).toEqual([]);
   });
 
   test('versions are ordered by number', () => {

@@ -58,7 +58,8 @@ function backend(isolate: LoadOptions['isolate']): ConformanceBackend {
 const patient = { hangTimeoutMs: 120_000, firstRunTimeoutMs: 120_000 };
 describe('tensorrt, in-process', () => conformance(backend(false)));
 // Once: what is between the processes does not know the release.
-if (major === 10) describe('tensorrt, isolated', () => conformance(backend(patient)));
+if (major === 10 && process.env['EDGE_INFER_EMULATED'] !== 'yes')
+  describe('tensorrt, isolated', () => conformance(backend(patient)));
 
 const open: Model[] = [];
 beforeEach(() => tellDriver());

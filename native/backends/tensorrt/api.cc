@@ -46,7 +46,7 @@ InferApi open_infer(const std::string& path) {
   if (slots_of(api.version.major) == nullptr) {
     throw Error(ErrorCode::kUnavailable,
                 "The library " + path + " is TensorRT " + api.version.text() + ", which this build cannot drive.",
-                kRemedy, "tensorrt");
+                kRemedy, "tensorrt", kAdapters);
   }
   return api;
 }

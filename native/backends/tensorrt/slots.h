@@ -35,18 +35,21 @@ struct BindingSlots {
 };
 constexpr BindingSlots kBindingSlots{2, 4, 5, 6, 7, 12, 18, 23, 25, 26, 30, 15, 16, 17, 18, 24};  // 8.0 to 8.6
 
-// Those of a major version; null where this build has no adapter for it.
+// The major versions that this build has an adapter for.
+#define EDGE_TENSORRT_MAJORS(F) F(8) F(10) F(11)
+
+// Those of a major version; null where there is no adapter for it.
 inline const Slots* slots_of(int major) {
-  switch (major) {
-    case 8:
-      return &kSlots8;
-    case 10:
-      return &kSlots10;
-    case 11:
-      return &kSlots11;
-    default:
-      return nullptr;
-  }
+#define EDGE_CASE(number) \
+  if (major == number) return &kSlots##number;
+  EDGE_TENSORRT_MAJORS(EDGE_CASE)
+#undef EDGE_CASE
+  return nullptr;
 }
+
+// Read off the binary's file, also of one for another platform.
+#define EDGE_NUMBER(number) " " #number
+inline constexpr char kAdapters[] = "edge-infer adapters: tensorrt" EDGE_TENSORRT_MAJORS(EDGE_NUMBER);
+#undef EDGE_NUMBER
 
 }  // namespace edge::tensorrt
