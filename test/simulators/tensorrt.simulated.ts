@@ -190,6 +190,15 @@ describe('what is measured', () => {
 });
 
 describe('memory', () => {
+  it('scratch memory: told, and shared by the requests of a model where it is asked for', async () => {
+    const model = await load(plusOne('scratch 4096'), { inFlight: 2, properties: { SHARED_SCRATCH: true } });
+    expect(model.info.properties).toMatchObject({ SCRATCH_BYTES: '4096' });
+    const requests = Array.from({ length: 6 }, () => model.createRequest());
+    for (let round = 0; round < 5; round++) await Promise.all(requests.map((request) => request.run()));
+    for (const request of requests) expect(numbers(request.outputs['y']!.data)).toEqual([1]);
+    expect(model.statistics()).toMatchObject({ completed: 30, failed: 0 });
+  });
+
   it('pinned: nothing is copied, and what the hardware moves is counted', async () => {
     const model = await load(engine(input('x', 'f32', [256]), output('y', 'add', 'x', '1')));
     const request = model.createRequest();

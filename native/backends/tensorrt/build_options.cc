@@ -15,6 +15,7 @@ constexpr const char* kNames[] = {"BUILDER_OPTIMIZATION_LEVEL",
                                   "CALIBRATION_INPUTS",
                                   "CONVERTED_FROM",
                                   "HARDWARE_COMPATIBILITY",
+                                  "MAX_AUX_STREAMS",
                                   "MAX_SHAPES",
                                   "MIN_SHAPES",
                                   "OPT_SHAPES",
@@ -114,6 +115,7 @@ void check(const BuildOptions& options, const Version& version) {
     throw Error(ErrorCode::kUnsupported, "TensorRT " + version.text() + " " + what, remedy, "tensorrt");
   };
   const bool before_8_6 = !version.at_least(8, 6);
+  if (before_8_6 && options.max_aux_streams >= 0) unsupported("has no auxiliary streams.", "Leave the property out.");
   if (before_8_6 && options.level >= 0) unsupported("has no levels of optimisation.", "Leave the property out.");
   if (before_8_6 && (options.hardware_level != 0 || options.version_compatible))
     unsupported("builds no engines for other hardware or other releases.", "Leave the property out.");
@@ -144,6 +146,7 @@ std::string BuildOptions::text() const {
   text << "precision " << precision << "\ntyped " << strongly_typed << "\nfallback " << gpu_fallback << "\ncompatible "
        << version_compatible << "\nsparse " << sparse_weights << "\nrefit " << refit << "\nworkspace " << workspace
        << "\nlevel " << level << "\nhardware " << hardware_level << "\n";
+  if (max_aux_streams >= 0) text << "streams " << max_aux_streams << "\n";
   for (const auto& profile : profiles) {
     text << "profile\n";
     for (const auto& [name, range] : profile) {
@@ -183,6 +186,8 @@ BuildOptions read_build_options(const LoadOptions& options, const Version& versi
       build.timing_cache = value;
     } else if (name == "WORKSPACE") {
       build.workspace = number(name, value, uint64_t{1} << 62, "Give a number of bytes.");
+    } else if (name == "MAX_AUX_STREAMS") {
+      build.max_aux_streams = static_cast<int>(number(name, value, 65, "Use 0 to 64."));
     } else if (name == "MIN_SHAPES") {
       smallest = parse_shapes(name, value);
     } else if (name == "OPT_SHAPES") {

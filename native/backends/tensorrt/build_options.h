@@ -21,9 +21,10 @@ struct BuildOptions {
   bool strongly_typed = false;  // the model has this precision itself
   bool gpu_fallback = false;    // what the DLA does not take runs on the GPU
   bool version_compatible = false, sparse_weights = false, refit = false;
-  uint64_t workspace = 0;  // bytes; 0: all that the GPU has
-  int level = -1;          // of optimisation, 0 to 5; −1: TensorRT's own
-  int hardware_level = 0;  // HardwareCompatibilityLevel
+  uint64_t workspace = 0;    // bytes; 0: all that the GPU has
+  int max_aux_streams = -1;  // −1: as many as TensorRT thinks good
+  int level = -1;            // of optimisation, 0 to 5; −1: TensorRT's own
+  int hardware_level = 0;    // HardwareCompatibilityLevel
   std::vector<std::map<std::string, ShapeRange>> profiles;
   std::string converted_from;  // the model is made of this one: what an engine is known by; empty: it is itself
   // Files. The calibration cache is read where it is there, and else written with what the inputs give (calibrator.h).

@@ -108,6 +108,8 @@ class Builder {
     flag(options.refit, flags_.refit);
     set_workspace(options.workspace);
     if (options.level >= 0) call<void>(worker(config_), slots_.set_level, int32_t{options.level});
+    if (options.max_aux_streams >= 0)
+      call<void>(worker(config_), slots_.set_max_aux_streams, int32_t{options.max_aux_streams});
     if (options.hardware_level > 0)
       call<void>(worker(config_), slots_.set_hardware_level, int32_t{options.hardware_level});
     if (dla_core_ >= 0) {

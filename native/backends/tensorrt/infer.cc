@@ -230,10 +230,21 @@ Shape Engine::profile_shape(const std::string& name, int profile, Bound bound) c
                     int32_t{profile}, static_cast<int32_t>(bound));
 }
 
-std::unique_ptr<ExecutionContext> Engine::create_context(std::shared_ptr<const int> profile) const {
-  constexpr int32_t kStatic = 0;  // ExecutionContextAllocationStrategy: scratch memory of its own
-  const int slot = runtime_->slots().create_context;
-  Object made(runtime_->api().version.major < 10 ? call<void*>(worker(), slot) : call<void*>(worker(), slot, kStatic));
+int Engine::aux_stream_count() const {
+  if (!runtime_->api().version.at_least(8, 6)) return 0;
+  return call<int32_t>(worker(), runtime_->slots().aux_stream_count);
+}
+
+size_t Engine::scratch_size() const {
+  return static_cast<size_t>(std::max<int64_t>(0, call<int64_t>(worker(), runtime_->slots().scratch_size)));
+}
+
+std::unique_ptr<ExecutionContext> Engine::create_context(std::shared_ptr<const int> profile, bool own_scratch) const {
+  constexpr int32_t kStatic = 0, kUserManaged = 2;  // ExecutionContextAllocationStrategy
+  const Slots& slots = runtime_->slots();
+  Object made(runtime_->api().version.major < 10
+                  ? call<void*>(worker(), own_scratch ? slots.create_context : slots.create_bare_context)
+                  : call<void*>(worker(), slots.create_context, own_scratch ? kStatic : kUserManaged));
   return made ? wrap(std::move(made), std::move(profile)) : nullptr;
 }
 
@@ -310,6 +321,12 @@ bool ExecutionContext::set_sink(const std::string& name, OutputSink& sink) {
   if (!call<bool>(worker(), runtime_.slots().set_allocator, name.c_str(), allocator.get())) return false;
   allocators_[name] = std::move(allocator);
   return true;
+}
+
+void ExecutionContext::set_scratch(CuAddress address, size_t bytes) {
+  auto* const memory = reinterpret_cast<void*>(static_cast<uintptr_t>(address));
+  if (runtime_.api().version.major < 11) return call<void>(worker(), runtime_.slots().set_scratch, memory);
+  call<void>(worker(), runtime_.slots().set_scratch, memory, static_cast<int64_t>(bytes));
 }
 
 bool ExecutionContext::enqueue(CuStream* stream) { return call<bool>(worker(), runtime_.slots().enqueue, stream); }

@@ -107,9 +107,14 @@ class Engine {
   bool is_linear(const std::string& name) const { return format(name) == kLinear; }
   int profile_count() const;
   virtual Shape profile_shape(const std::string& name, int profile, Bound bound) const;
-  // `profile`: its index, which is free again when the last copy of the pointer is gone. Null where TensorRT makes
-  // none: Words has the reason. The engine outlives it.
-  std::unique_ptr<ExecutionContext> create_context(std::shared_ptr<const int> profile) const;
+  // Streams beside the caller's that a context runs in, and makes itself; 0 before 8.6.
+  int aux_stream_count() const;
+  // Bytes of scratch memory that a context needs at most.
+  size_t scratch_size() const;
+  // `profile`: its index, which is free again when the last copy of the pointer is gone. `own_scratch`: it has scratch
+  // memory of its own, and else is given some before it runs. Null where TensorRT makes none: Words has the reason. The
+  // engine outlives it.
+  std::unique_ptr<ExecutionContext> create_context(std::shared_ptr<const int> profile, bool own_scratch = true) const;
   // What its inspector says of each layer, in JSON. Empty where it says nothing.
   std::vector<std::string> layer_texts() const;
   // Before the GPU's context stops being current.
@@ -162,6 +167,8 @@ class ExecutionContext {
   virtual bool set_address(const std::string& name, CuAddress address);
   // Of an output whose shape only the run tells. `sink` outlives the runs.
   virtual bool set_sink(const std::string& name, OutputSink& sink);
+  // Of one that has none of its own: may be another block for each run, and is its own until that has ended.
+  void set_scratch(CuAddress address, size_t bytes);
   virtual bool enqueue(CuStream* stream);
   // Puts the values of an output that is on the host there, where enqueue() does not.
   virtual bool fetch_shape_values(const std::string&, void*) { return true; }

@@ -21,6 +21,7 @@ struct Properties {
   std::vector<std::string> plugins;  // PLUGINS
   std::optional<bool> graphs;        // CUDA_GRAPH
   bool host_code = false;            // VERSION_COMPATIBLE: the engine brings code for the CPU
+  bool shared_scratch = false;       // SHARED_SCRATCH
 };
 
 bool is_engine(Bytes file) { return file.size >= 4 && std::memcmp(file.data, "ftrt", 4) == 0; }
@@ -45,7 +46,8 @@ Properties read_options(const LoadOptions& options, bool built) {
       throw Error(ErrorCode::kUnsupported, "The property " + name + " is about building, and this engine is built.",
                   "Leave the property out, or give the ONNX model.", "tensorrt");
     }
-    if (name != "CUDA_GRAPH" && !of_both) {
+    const bool of_scratch = name == "SHARED_SCRATCH";
+    if (name != "CUDA_GRAPH" && !of_both && !of_scratch) {
       throw Error(ErrorCode::kInvalidArgument, "TensorRT has no property '" + name + "'.",
                   "docs/jetson.md lists those that there are.", "tensorrt");
     }
@@ -53,7 +55,11 @@ Properties read_options(const LoadOptions& options, bool built) {
       throw Error(ErrorCode::kInvalidArgument, "The property " + name + " cannot be '" + value + "'.", "Use YES or NO.",
                   "tensorrt");
     }
-    if (!of_both) properties.graphs = value == "YES";
+    if (of_scratch) {
+      properties.shared_scratch = value == "YES";
+    } else if (!of_both) {
+      properties.graphs = value == "YES";
+    }
   }
   return properties;
 }
@@ -270,6 +276,8 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
     loaded->profiles.push_back(std::move(profile));
   }
   fix_shapes(*loaded, options);
+  const size_t scratch = engine.scratch_size();
+  if (properties.shared_scratch && scratch > 0) loaded->scratch = std::make_unique<ScratchPool>(gpu, scratch);
   auto context = loaded->make_context();
   infer_shapes(*loaded, *context);
   // With open shapes every new one would be recorded anew; what is measured is not recorded at all; and TensorRT reads
@@ -286,6 +294,8 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   if (options.profile) loaded->layers = std::move(layers);
   // One moves its data while the other computes.
   info.optimal_in_flight = std::min<size_t>(2, loaded->contexts());
+  info.properties["AUX_STREAMS"] = std::to_string(engine.aux_stream_count());
+  info.properties["SCRATCH_BYTES"] = std::to_string(scratch);
   info.properties["OPTIMIZATION_PROFILES"] = std::to_string(engine.profile_count());
   info.from_cache = from_cache;
   info.devices = {device.id};

@@ -100,7 +100,7 @@ std::unique_ptr<ExecutionContext> Loaded::make_context() const {
   std::shared_ptr<const int> mine = take_profile(any);
   // That the first profile is taken, which every context tries to have to begin with, is no error.
   Words words(one_context_a_profile());
-  auto context = engine->create_context(std::move(mine));
+  auto context = engine->create_context(std::move(mine), scratch == nullptr);
   if (!context) {
     words.tell();
     throw Error(ErrorCode::kOutOfMemory, "TensorRT made no execution context for the engine.",
@@ -311,7 +311,8 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
   model_->profiles_for(input_shapes, ErrorCode::kInvalidTensor);
   gpu_.check_alive();
   const Gpu::Current current(gpu_);
-  graph_.reset();  // TensorRT may move its own memory for another shape
+  graphs_.clear();  // TensorRT may move its own memory for another shape
+  has_scratch_ = false;
   try {
     choose_profile(input_shapes);
     set_shapes(input_shapes);
@@ -348,8 +349,8 @@ void TensorRtRequest::restore_profile() noexcept {
 void TensorRtRequest::want_graph() {
   // Page-locked and of a size that is known beforehand.
   const auto fits = [](const Place& place) { return place.page_locked && !place.late; };
-  graph_wanted_ = model_->graphs && std::all_of(input_places_.begin(), input_places_.end(), fits) &&
-                  std::all_of(output_places_.begin(), output_places_.end(), fits);
+  recordable_ = model_->graphs && std::all_of(input_places_.begin(), input_places_.end(), fits) &&
+                std::all_of(output_places_.begin(), output_places_.end(), fits);
 }
 
 // ------------------------------------------------------------------------------------------------------------- run
@@ -430,10 +431,9 @@ void TensorRtRequest::count_bytes() {
 
 // After a run, which has let TensorRT do what it does only once, and whose result no failure here can spoil.
 void TensorRtRequest::record() {
-  graph_wanted_ = false;
   if (model_->graph_refused) return;
   try {
-    graph_ = record_graph(model_->gpu, stream_.get(), [this] { submit(); });
+    graphs_[scratch_] = record_graph(model_->gpu, stream_.get(), [this] { submit(); });
   } catch (...) {
     const Error error = current_error("tensorrt");
     if (model_->graph_refused.exchange(true)) return;
@@ -441,6 +441,13 @@ void TensorRtRequest::record() {
         "The model's runs are not recorded as CUDA graphs, and are submitted one by one: " + error.message() +
             (error.cause().empty() ? "" : " " + error.cause()));
   }
+}
+
+void TensorRtRequest::use_scratch(const ScratchPool::Lease& lease) {
+  if (has_scratch_ && lease.address() == scratch_) return;
+  context_->set_scratch(lease.address(), model_->scratch->bytes());
+  scratch_ = lease.address();
+  has_scratch_ = true;
 }
 
 void TensorRtRequest::run() {
@@ -451,10 +458,13 @@ void TensorRtRequest::run() {
   gpu_.check_alive();
   const Gpu::Current current(gpu_);
   const CudaApi& api = gpu_.api();
-  const bool recorded = graph_.get() != nullptr;
+  std::optional<ScratchPool::Lease> lease;  // until the run has ended
+  if (model_->scratch) use_scratch(lease.emplace(model_->scratch->take(scratch_)));
+  const auto graph = graphs_.find(scratch_);
+  const bool recorded = graph != graphs_.end();
   try {
     if (recorded) {
-      gpu_.check(api.graph_launch(graph_.get(), stream_.get()), "launch a graph");
+      gpu_.check(api.graph_launch(graph->second.get(), stream_.get()), "launch a graph");
     } else {
       submit();
     }
@@ -473,7 +483,7 @@ void TensorRtRequest::run() {
   graph_runs_ = recorded ? 1 : 0;
   // A GPU cannot be stopped in the middle of its work: a cancelled run only ends without a result.
   if (cancelled_) throw Error(ErrorCode::kAborted, "The run was cancelled.", "", "tensorrt");
-  if (graph_wanted_) record();
+  if (recordable_ && !recorded) record();
 }
 
 std::vector<LayerTime> TensorRtRequest::profile() {

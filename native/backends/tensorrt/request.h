@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -12,6 +13,7 @@
 #include "backends/tensorrt/graph.h"
 #include "backends/tensorrt/infer.h"
 #include "backends/tensorrt/profiler.h"
+#include "backends/tensorrt/scratch.h"
 #include "core/backend.h"
 
 namespace edge::tensorrt {
@@ -52,6 +54,7 @@ struct Loaded {
   std::vector<LayerInfo> layers;  // of one that is profiled
   mutable std::atomic<bool> graph_refused{false};  // said once, and not tried again
   std::shared_ptr<Allocator> allocator;
+  std::unique_ptr<ScratchPool> scratch;  // null: each request has its own
 
  private:
   struct Taken {
@@ -110,6 +113,7 @@ class TensorRtRequest final : public Request {
   bool take_shape_values();
   void mark(StageClock::Border border) const;
   void fetch_late(size_t index);
+  void use_scratch(const ScratchPool::Lease& lease);
   void record();
   void count_bytes();
 
@@ -118,8 +122,10 @@ class TensorRtRequest final : public Request {
   const Gpu& gpu_;
   Stream stream_;
   Event done_;
-  Graph graph_;                // of this binding; empty: none yet, or none at all
-  bool graph_wanted_ = false;  // after the next run
+  std::map<CuAddress, Graph> graphs_;  // of this binding, for each block of scratch memory that it ran in; 0: its own
+  bool recordable_ = false;
+  CuAddress scratch_ = 0;     // where its last run was
+  bool has_scratch_ = false;  // the context knows it
   std::vector<BoundTensor> inputs_, outputs_;
   std::vector<Place> input_places_, output_places_;
   // Of a model that is profiled; the context knows the first.

@@ -15,15 +15,19 @@ struct Slots {
   int set_profile, set_input_shape, context_shape, set_address, set_allocator, enqueue;
   // Layers and their times: VExecutionContext, VCudaEngine and, last, VEngineInspector
   int set_profiler, set_emits_profile, report_profile, layer_count, create_inspector, layer_information;
+  // Scratch memory of the caller's: VCudaEngine (the first up to 9; later create_context takes a strategy) and, last,
+  // VExecutionContext
+  int create_bare_context, scratch_size, set_scratch;
+  int aux_stream_count;  // VCudaEngine, from 8.6 on
 };
 
 // Tensors by name from 8.5 on, the inspector from 8.4.1, profiles that a run does not wait for from 8.2.
-constexpr Slots kSlots8{2,  3,  5,  20, 11, 22, 34, 35, 36, 38, 41, 44, 45,
-                        46, 25, 29, 30, 32, 39, 44, 6,  26, 28, 9,  33, 4};
-constexpr Slots kSlots10{3,  5,  7,  21, 5,  10, 19, 20, 21, 23, 26, 29, 30,
-                         31, 17, 21, 22, 24, 32, 37, 5,  18, 20, 3,  18, 5};
-constexpr Slots kSlots11{3,  4,  6,  20, 5,  8,  15, 16, 17, 19, 22, 25, 26,
-                         27, 16, 20, 21, 23, 31, 36, 5,  17, 19, 3,  14, 5};
+constexpr Slots kSlots8{2,  3,  5,  20, 11, 22, 34, 35, 36, 38, 41, 44, 45, 46, 25,
+                        29, 30, 32, 39, 44, 6,  26, 28, 9,  33, 4,  13, 14, 11, 49};
+constexpr Slots kSlots10{3,  5,  7,  21, 5,  10, 19, 20, 21, 23, 26, 29, 30, 31, 17,
+                         21, 22, 24, 32, 37, 5,  18, 20, 3,  18, 5,  -1, 7,  10, 33};
+constexpr Slots kSlots11{3,  4,  6,  20, 5,  8, 15, 16, 17, 19, 22, 25, 26, 27, 16,
+                         20, 21, 23, 31, 36, 5, 17, 19, 3,  14, 5,  -1, 44, 48, 29};
 
 // What has bindings instead of tensors by name: inputs and outputs by number, once for each optimisation profile.
 struct BindingSlots {

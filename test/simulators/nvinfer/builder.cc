@@ -43,7 +43,7 @@ struct ProfileWorker {
 struct ConfigWorker {
   void** table;
   std::set<int32_t> flags;
-  int32_t dla_core = -1, device_type = 0, level = 3, hardware = 0, verbosity = 0;
+  int32_t dla_core = -1, device_type = 0, level = 3, hardware = 0, verbosity = 0, aux_streams = 2;
   uint64_t workspace = 0;
   std::vector<const ProfileWorker*> profiles;
   const ProfileWorker* calibration_profile = nullptr;
@@ -97,6 +97,7 @@ void set_device_type(ConfigWorker* self, int32_t type) { self->device_type = typ
 void set_verbosity(ConfigWorker* self, int32_t verbosity) { self->verbosity = verbosity; }
 void set_level(ConfigWorker* self, int32_t level) { self->level = level; }
 void set_hardware(ConfigWorker* self, int32_t level) { self->hardware = level; }
+void set_aux_streams(ConfigWorker* self, int32_t count) { self->aux_streams = count; }
 void set_pool(ConfigWorker* self, int32_t pool, uint64_t bytes) {
   if (pool == 0) self->workspace = bytes;
 }
@@ -154,6 +155,7 @@ void* create_config(BuilderWorker*) {
     if (!is_release(8, 5)) put(made, name, "setMaxWorkspaceSize(unsigned long)", address(&set_workspace));
     put(made, name, "addOptimizationProfile(IOptimizationProfile const*)", address(&add_profile));
     put(made, name, "setProfilingVerbosity(ProfilingVerbosity)", address(&set_verbosity));
+    put(made, name, "setMaxAuxStreams(int)", address(&set_aux_streams));
     put(made, name, "setBuilderOptimizationLevel(int)", address(&set_level));
     put(made, name, "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", address(&set_hardware));
 #if TRT_MAJOR >= 10
@@ -299,6 +301,7 @@ std::string build_plan(const NetworkWorker& network, const ConfigWorker& config)
   }
   plan.profiles = std::max(1, static_cast<int>(config.profiles.size()));
   plan.dla = config.device_type == 1;
+  plan.aux_streams = config.aux_streams;
   constexpr const char* kVerbosity[] = {"names", "none", "detailed"};  // ProfilingVerbosity
   plan.verbosity = kVerbosity[config.verbosity];
   const auto has = [&](const std::string& name) {

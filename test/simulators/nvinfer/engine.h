@@ -12,6 +12,11 @@
 #include "objects.h"
 #include "plan.h"
 
+extern "C" {
+int cuMemAlloc_v2(uint64_t* address, size_t size);
+int cuMemFree_v2(uint64_t address);
+}
+
 namespace nvinfer_simulator {
 
 struct ContextWorker {
@@ -27,8 +32,11 @@ struct ContextWorker {
   void* profiler = nullptr;
   bool emits_profile = true;           // within enqueueV3
   std::shared_ptr<LayerEnds> times{};  // of the last run
+  uint64_t scratch = 0;                // on the GPU
+  bool owns_scratch = false;
 
   ~ContextWorker() {
+    if (owns_scratch) cuMemFree_v2(scratch);
     if (has_profile) taken->erase(taken->find(profile));
   }
 };

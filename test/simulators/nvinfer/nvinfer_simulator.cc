@@ -31,7 +31,7 @@ std::set<std::string>& registered_plugins() {
 
 // -------------------------------------------------------------------------------------------------------- engine
 
-Handle<ContextWorker>* make_context(EngineWorker* self) {
+Handle<ContextWorker>* make_bare_context(EngineWorker* self) {
   static void** const table = [] {
     void** const made = make_table("VExecutionContext");
     put_common_functions(made);
@@ -52,11 +52,24 @@ Handle<ContextWorker>* make_context(EngineWorker* self) {
   }
   return Handle<ContextWorker>::make(worker);
 }
+Handle<ContextWorker>* make_context(EngineWorker* self) {
+  auto* const made = make_bare_context(self);
+  if (made == nullptr || self->plan.scratch == 0) return made;
+  if (cuMemAlloc_v2(&made->worker->scratch, self->plan.scratch) != 0) {
+    error("IExecutionContext: Error Code 2: OutOfMemory (scratch memory)");
+    Handle<ContextWorker>::destroy(made);
+    return nullptr;
+  }
+  made->worker->owns_scratch = true;
+  return made;
+}
 #if TRT_MAJOR >= 10
 Handle<ContextWorker>* make_context_with(EngineWorker* self, int32_t strategy) {
-  return strategy == 0 ? make_context(self) : nullptr;
+  return strategy == 0 ? make_context(self) : strategy == 2 ? make_bare_context(self) : nullptr;
 }
 #endif
+int32_t aux_stream_count(EngineWorker* self) { return self->plan.aux_streams; }
+int64_t scratch_size(EngineWorker* self) { return static_cast<int64_t>(self->plan.scratch); }
 
 int32_t profile_count(EngineWorker* self) { return self->plan.profiles; }
 
@@ -81,10 +94,14 @@ Handle<EngineWorker>* deserialize(RuntimeWorker* self, const void* data, uint64_
     void** const made = make_table(name);
 #if TRT_MAJOR < 10
     put(made, name, "createExecutionContext()", address(&make_context));
+    put(made, name, "createExecutionContextWithoutDeviceMemory()", address(&make_bare_context));
 #else
     put(made, name, "createExecutionContext(ExecutionContextAllocationStrategy)", address(&make_context_with));
 #endif
     put(made, name, "getNbOptimizationProfiles() const", address(&profile_count));
+    put(made, name, "getNbAuxStreams() const", address(&aux_stream_count));
+    put(made, name, kMajor < 11 ? "getDeviceMemorySize() const" : "getDeviceMemorySizeV2() const",
+        address(&scratch_size));
     if (kMajor == 8) put(made, name, "hasImplicitBatchDimension() const", address(&has_implicit_batch));
     if (!kByName) {
       put_bindings(made);

@@ -117,6 +117,10 @@ Plan parse_plan(const std::string& text, int major) {
       plan.outputs.push_back(std::move(output));
     } else if (word == "duration_us") {
       words >> plan.duration_us;
+    } else if (word == "aux-streams") {
+      words >> plan.aux_streams;
+    } else if (word == "scratch") {
+      words >> plan.scratch;
     } else if (word == "profiles") {
       words >> plan.profiles;
     } else if (word == "verbosity") {
@@ -169,6 +173,8 @@ std::string plan_text(const Plan& plan, int major) {
   }
   for (const std::string& plugin : plan.plugins) text << "plugin " << plugin << "\n";
   text << "duration_us " << plan.duration_us << "\nprofiles " << plan.profiles << "\n";
+  text << "aux-streams " << plan.aux_streams << "\n";
+  if (plan.scratch != 0) text << "scratch " << plan.scratch << "\n";
   text << "verbosity " << plan.verbosity << "\n";
   if (plan.dla) text << "dla\n";
   if (plan.host_code) text << "host-code\n";

@@ -48,9 +48,11 @@ struct Plan {
   std::vector<Input> inputs;
   std::vector<Output> outputs;
   uint64_t duration_us = 0;
+  uint64_t scratch = 0;     // bytes that each run writes and reads again
   uint64_t generation = 0;  // of the simulated driver that it was built under
   int major = 0;
   int profiles = 1;
+  int aux_streams = 2;
   std::vector<std::string> plugins;
   std::string built;                // what the builder was told
   std::string computes;             // the type that layers compute in, as the inspector words it; empty: the outputs'

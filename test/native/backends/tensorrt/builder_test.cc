@@ -65,8 +65,9 @@ TEST_P(BuilderTest, ThePropertiesReachTheBuilder) {
   if (!is_by_name()) {
     EXPECT_EQ(built(OnnxModel::add({4}), with({{"WORKSPACE", "268435456"}, {"REFIT", "YES"}}, "f32")),
               "weak refit level 3 workspace 268435456 hardware 0");
-    for (const char* name : {"BUILDER_OPTIMIZATION_LEVEL", "VERSION_COMPATIBLE", "HARDWARE_COMPATIBILITY"}) {
-      const std::string value = name[0] == 'B' ? "5" : name[0] == 'V' ? "YES" : "AMPERE_PLUS";
+    for (const char* name :
+         {"BUILDER_OPTIMIZATION_LEVEL", "VERSION_COMPATIBLE", "HARDWARE_COMPATIBILITY", "MAX_AUX_STREAMS"}) {
+      const std::string value = name[0] == 'B' || name[0] == 'M' ? "5" : name[0] == 'V' ? "YES" : "AMPERE_PLUS";
       EXPECT_EQ(refusal(OnnxModel::add({4}), with({{name, value}}))->code(), ErrorCode::kUnsupported) << name;
     }
     return;
@@ -80,6 +81,15 @@ TEST_P(BuilderTest, ThePropertiesReachTheBuilder) {
                                        {"REFIT", "YES"}},
                                       "f32")),
       std::string(major() < 11 ? "weak" : "typed") + " refit sparse compatible level 5 workspace 268435456 hardware 1");
+}
+
+TEST_P(BuilderTest, AuxiliaryStreamsAreToldAndLimited) {
+  open();
+  EXPECT_EQ(load(OnnxModel::add({1}))->info().properties.at("AUX_STREAMS"), is_by_name() ? "2" : "0");
+  if (!is_by_name()) return;
+  const auto none = load(OnnxModel::add({1}), with({{"MAX_AUX_STREAMS", "0"}}));
+  EXPECT_EQ(none->info().properties.at("AUX_STREAMS"), "0");
+  EXPECT_EQ(refusal(OnnxModel::add({1}), with({{"MAX_AUX_STREAMS", "65"}}))->code(), ErrorCode::kInvalidArgument);
 }
 
 TEST_P(BuilderTest, AVersionCompatibleEngineIsLoadedAfterItsBuild) {

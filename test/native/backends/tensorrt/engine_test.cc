@@ -250,6 +250,98 @@ TEST_P(EngineTest, AnOutputOfShapesIsOnTheHost) {
   }
 }
 
+// Several requests at once, five runs each.
+struct AtOnce {
+  explicit AtOnce(const std::vector<Request*>& requests) {
+    std::vector<std::thread> threads;
+    for (Request* const request : requests) {
+      threads.emplace_back([this, request] {
+        for (int i = 0; i < 5; ++i) {
+          if (code_of([&] { request->run(); })) ++failures;
+          graph_runs += request->graph_runs();
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  std::atomic<size_t> failures{0}, graph_runs{0};
+};
+
+TEST_P(EngineTest, ScratchMemoryIsSharedWhereItIsAskedFor) {
+  open();
+  const std::string lines = std::string(kAdd) + "scratch 65536\nduration_us 300\n";
+  LoadOptions options;
+  options.properties = {{"SHARED_SCRATCH", "YES"}};
+  const auto own = load(lines), shared = load(lines, options);
+  const auto grown = [&](const std::shared_ptr<Model>& model, std::vector<std::unique_ptr<Request>>& requests) {
+    const size_t before = CudaSimulator::live("device");
+    for (int i = 0; i < 4; ++i) {
+      requests.push_back(model->create_request());
+      requests.back()->bind({{4}});
+    }
+    return CudaSimulator::live("device") - before;
+  };
+  EXPECT_EQ(own->info().properties.at("SCRATCH_BYTES"), "65536");
+  EXPECT_EQ(shared->info().properties.at("SCRATCH_BYTES"), "65536");
+  std::vector<std::unique_ptr<Request>> with_own, with_shared;
+  // Of each an input and an output, and scratch memory (the first context's was there already).
+  EXPECT_EQ(grown(own, with_own), 8u + 3u);
+  EXPECT_EQ(grown(shared, with_shared), 8u);
+  for (const auto& request : with_shared) {
+    fill(*request, {1, 2, 3, 4});
+    request->run();
+    EXPECT_EQ(result(*request), (Floats{2, 3, 4, 5}));
+    request->run();
+    EXPECT_EQ(request->graph_runs(), 1u);
+  }
+  const size_t before = CudaSimulator::live("device");
+  const AtOnce together({with_shared[0].get(), with_shared[1].get(), with_shared[2].get()});
+  EXPECT_EQ(together.failures, 0u);
+  EXPECT_GE(together.graph_runs, 3u);
+  EXPECT_LE(CudaSimulator::live("device"), before + 2);
+  for (const auto& request : with_shared) {
+    fill(*request, {5, 6, 7, 8});
+    request->run();
+    EXPECT_EQ(result(*request), (Floats{6, 7, 8, 9}));
+  }
+}
+
+TEST_P(EngineTest, RunsTakeTurnsWhereThereIsNoMoreScratchMemory) {
+  open();
+  const std::string lines = std::string(kAdd) + "scratch 4096\nduration_us 300\n";
+  LoadOptions options;
+  options.properties = {{"SHARED_SCRATCH", "YES"}};
+  simulator.tell("fail cuMemAlloc_v2 2");
+  EXPECT_EQ(error_of([&] { load(lines, options); })->code(), ErrorCode::kOutOfMemory);
+  simulator.tell("");
+  const auto model = load(lines, options);
+  const auto first = model->create_request(), second = model->create_request();
+  for (const auto& request : {first.get(), second.get()}) {
+    request->bind({{4}});
+    fill(*request, {1, 2, 3, 4});
+  }
+  simulator.tell("fail cuMemAlloc_v2 2");
+  EXPECT_EQ(AtOnce({first.get(), second.get()}).failures, 0u);
+  EXPECT_EQ(result(*second), (Floats{2, 3, 4, 5}));
+}
+
+TEST_P(EngineTest, SharedScratchMemoryFollowsAnotherProfile) {
+  open();
+  LoadOptions options;
+  options.properties = {{"SHARED_SCRATCH", "YES"}};
+  const auto request =
+      load("input \"x\" f32 ?,2 range 1 1 range 4 8\noutput \"y\" add \"x\" 1\nprofiles 2\nscratch 64\n", options)
+          ->create_request();
+  for (const int64_t rows : {8, 1, 4}) {
+    request->bind({{rows, 2}});
+    fill(*request, Floats(static_cast<size_t>(2 * rows), 1));
+    request->run();
+    EXPECT_EQ(result(*request), Floats(static_cast<size_t>(2 * rows), 2));
+  }
+  options.properties = {{"SHARED_SCRATCH", "maybe"}};
+  EXPECT_EQ(error_of([&] { load(kAdd, options); })->code(), ErrorCode::kInvalidArgument);
+}
+
 TEST_P(EngineTest, AnImplicitBatchIsRefusedInWords) {
   open();
   if (major() > 8) return;

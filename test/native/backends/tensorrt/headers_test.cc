@@ -85,6 +85,17 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.layer_count, slot(&VCudaEngine::getNbLayers));
   EXPECT_EQ(slots.create_inspector, slot(&VCudaEngine::createEngineInspector));
   EXPECT_EQ(slots.layer_information, slot(&VEngineInspector::getLayerInformation));
+  EXPECT_EQ(slots.aux_stream_count, slot(&VCudaEngine::getNbAuxStreams));
+#if NV_TENSORRT_MAJOR < 11
+  EXPECT_EQ(slots.scratch_size, slot(&VCudaEngine::getDeviceMemorySize));
+  EXPECT_EQ(slots.set_scratch, slot(&VExecutionContext::setDeviceMemory));
+#else
+  EXPECT_EQ(slots.scratch_size, slot(&VCudaEngine::getDeviceMemorySizeV2));
+  EXPECT_EQ(slots.set_scratch, slot(&VExecutionContext::setDeviceMemoryV2));
+#endif
+#if NV_TENSORRT_MAJOR >= 10
+  EXPECT_EQ(static_cast<int>(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED), 2);
+#endif
 }
 
 TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
@@ -106,6 +117,7 @@ TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
   EXPECT_EQ(slots.set_dla_core, slot(&VBuilderConfig::setDLACore));
   EXPECT_EQ(slots.set_device_type, slot(&VBuilderConfig::setDefaultDeviceType));
   EXPECT_EQ(slots.add_profile, slot(&VBuilderConfig::addOptimizationProfile));
+  EXPECT_EQ(slots.set_max_aux_streams, slot(&VBuilderConfig::setMaxAuxStreams));
   EXPECT_EQ(slots.set_pool_limit, slot(&VBuilderConfig::setMemoryPoolLimit));
   EXPECT_EQ(slots.set_verbosity, slot(&VBuilderConfig::setProfilingVerbosity));
   EXPECT_EQ(slots.set_level, slot(&VBuilderConfig::setBuilderOptimizationLevel));

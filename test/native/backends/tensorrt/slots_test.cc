@@ -28,7 +28,7 @@ struct Use {
   const char* class_name;
   const char* signature;
   int Slots::* slot;
-  const char* signature_8 = nullptr;  // where it differs
+  const char *signature_8 = nullptr, *signature_11 = nullptr;  // where they differ
 };
 constexpr Use kUses[] = {
     {"VRuntime", "deserializeCudaEngine(void const*, unsigned long)", &Slots::deserialize,
@@ -60,6 +60,10 @@ constexpr Use kUses[] = {
     {"VCudaEngine", "getNbLayers() const", &Slots::layer_count},
     {"VCudaEngine", "createEngineInspector() const", &Slots::create_inspector},
     {"VEngineInspector", "getLayerInformation(int, LayerInformationFormat) const", &Slots::layer_information},
+    {"VCudaEngine", nullptr, &Slots::create_bare_context, "createExecutionContextWithoutDeviceMemory()"},
+    {"VCudaEngine", "getDeviceMemorySize() const", &Slots::scratch_size, nullptr, "getDeviceMemorySizeV2() const"},
+    {"VExecutionContext", "setDeviceMemory(void*)", &Slots::set_scratch, nullptr, "setDeviceMemoryV2(void*, long)"},
+    {"VCudaEngine", "getNbAuxStreams() const", &Slots::aux_stream_count},
 };
 static_assert(sizeof kUses / sizeof kUses[0] == sizeof(Slots) / sizeof(int), "every slot is checked");
 
@@ -70,7 +74,12 @@ TEST_P(SlotsTest, AreThoseOfTheTableOfFacts) {
   const Slots* slots = slots_of(major);
   ASSERT_NE(slots, nullptr);
   for (const Use& use : kUses) {
-    const std::string signature = major == 8 && use.signature_8 != nullptr ? use.signature_8 : use.signature;
+    const char* const its_own = major == 8 ? use.signature_8 : major == 11 ? use.signature_11 : nullptr;
+    if (its_own == nullptr && use.signature == nullptr) {
+      EXPECT_EQ(slots->*use.slot, -1);
+      continue;
+    }
+    const std::string signature = its_own != nullptr ? its_own : use.signature;
     const Fact* found = nullptr;
     for (const Fact& fact : kFacts) {
       if (fact.major == major && signature == fact.signature && std::string(use.class_name) == fact.class_name)
@@ -81,7 +90,7 @@ TEST_P(SlotsTest, AreThoseOfTheTableOfFacts) {
     // Nothing that the oldest release of the major does not have, but where the code asks for the version: for tensors
     // by name all over.
     const std::string since = found->since;
-    const bool asks = use.slot == &Slots::allow_host_code;
+    const bool asks = use.slot == &Slots::allow_host_code || use.slot == &Slots::aux_stream_count;
     EXPECT_TRUE(major == 8 ? since < (asks ? "8.7" : "8.6") : since.rfind(std::to_string(major) + ".0", 0) == 0)
         << signature;
   }
@@ -151,6 +160,7 @@ constexpr BuilderUse kBuilderUses[] = {
     {"VBuilderConfig", "setBuilderOptimizationLevel(int)", &BuilderSlots::set_level, "8.6"},
     {"VBuilderConfig", "setHardwareCompatibilityLevel(HardwareCompatibilityLevel)", &BuilderSlots::set_hardware_level,
      "8.6"},
+    {"VBuilderConfig", "setMaxAuxStreams(int)", &BuilderSlots::set_max_aux_streams, "8.6"},
     {"VBuilderConfig", "setInt8Calibrator(IInt8Calibrator*)", &BuilderSlots::set_calibrator},
     {"VBuilderConfig", "setCalibrationProfile(IOptimizationProfile const*)", &BuilderSlots::set_calibration_profile},
     {"VBuilderConfig", "createTimingCache(void const*, unsigned long) const", &BuilderSlots::create_timing_cache},
