@@ -9,7 +9,7 @@ import { InferenceError, loadModel, type Model } from '../../lib/index.js';
 import type { LoadOptions } from '../../lib/types.js';
 import { major, tellDriver } from '../support/engine.js';
 import { Folder } from '../support/folder.js';
-import { buildOnnx, type OnnxGraph, type OnnxNode } from '../support/onnx.js';
+import { buildOnnx, quantizedOnnx, type OnnxGraph, type OnnxNode } from '../support/onnx.js';
 import { numbers } from '../support/values.js';
 import { rejection } from '../support/wait.js';
 
@@ -76,6 +76,17 @@ describe('a model that it takes', () => {
     }));
     const file = folder.write('external.onnx', onnx.ModelProto.encode(model).finish());
     expect(numbers((await (await load(file)).run({ x }))['y']!.data)).toEqual([9, 10]);
+  });
+});
+
+describe('a quantised model', () => {
+  it('is known by its Q/DQ layers, and built in int8', async () => {
+    const model = await load(quantizedOnnx(0.5, [3]), { precision: 'i8' });
+    expect(model.info.precision).toEqual({ requested: 'i8', actual: 'i8' });
+    const { y } = await model.run({ x: Float32Array.of(0.3, -1.1, 1000) });
+    expect(numbers(y!.data)).toEqual([0.5, -1, 63.5]);
+    const error = await rejection(load(buildOnnx(graph([add])), { precision: 'i8' }));
+    expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED' });
   });
 });
 

@@ -42,7 +42,7 @@ struct Weights {
 
 // LayerType
 constexpr int32_t kElementWise = 9, kShuffle = 13, kConstant = 19, kIdentity = kMajor < 10 ? 21 : 20,
-                  kCast = kMajor < 10 ? 47 : 1, kQuantize = kMajor < 10 ? 33 : 32;
+                  kCast = kMajor < 10 ? 47 : 1, kQuantize = kMajor < 10 ? 33 : 32, kDequantize = kQuantize + 1;
 
 #if TRT_MAJOR < 10
 #define DIMS_IN "Dims32"
@@ -100,12 +100,21 @@ void set_layer_name(LayerWorker* self, const char* name) { self->name = name; }
 const char* layer_name(LayerWorker* self) { return self->name.c_str(); }
 int32_t layer_input_count(LayerWorker* self) { return static_cast<int32_t>(self->inputs.size()); }
 void* layer_input(LayerWorker* self, int32_t index) { return self->inputs.at(static_cast<size_t>(index)); }
+// Such as the zero point of a quantisation, which is 0 in TensorRT.
+void set_layer_input(LayerWorker* self, int32_t index, Handle<TensorWorker>* tensor) {
+  self->inputs.resize(std::max(self->inputs.size(), static_cast<size_t>(index) + 1));
+  self->inputs[static_cast<size_t>(index)] = tensor;
+}
 int32_t layer_output_count(LayerWorker*) { return 1; }
 void* layer_output(LayerWorker* self, int32_t index) { return index == 0 ? self->output : nullptr; }
 void set_metadata(LayerWorker* self, const char* text) { self->metadata = text; }
 const char* metadata(LayerWorker* self) { return self->metadata.c_str(); }
 #if TRT_MAJOR < 11
 void set_output_type(LayerWorker* self, int32_t, int32_t dtype) { self->output->worker->dtype = dtype; }
+#endif
+
+#if TRT_MAJOR < 11
+void set_precision(LayerWorker*, int32_t) {}
 #endif
 
 [[noreturn]] void refuse_kind() {
@@ -122,12 +131,14 @@ Layer* add_layer(NetworkWorker& network, int32_t type, std::vector<Tensor*> inpu
     put(made, name, "getName() const", address(&layer_name));
     put(made, name, "getNbInputs() const", address(&layer_input_count));
     put(made, name, "getInput(int) const", address(&layer_input));
+    put(made, name, "setInput(int, ITensor&)", address(&set_layer_input));
     put(made, name, "getNbOutputs() const", address(&layer_output_count));
     put(made, name, "getOutput(int) const", address(&layer_output));
     put(made, name, "setMetadata(char const*)", address(&set_metadata));
     put(made, name, "getMetadata() const", address(&metadata));
 #if TRT_MAJOR < 11
     put(made, name, "setOutputType(int, DataType)", address(&set_output_type));
+    put(made, name, "setPrecision(DataType)", address(&set_precision));
 #endif
     return made;
   }();
@@ -195,10 +206,62 @@ void* add_shuffle(NetworkWorker* self, Tensor* from) {
   return made;
 }
 
-// The first element, of f32, f16 or bf16.
+// To i8 and back: what lies between the two is the value in steps of the scale.
+void set_axis(Kind*, int32_t) {}
+#if TRT_MAJOR >= 10
+void set_to_type(Kind* self, int32_t dtype) { self->layer->output->worker->dtype = dtype; }
+#endif
+
+void* add_quantization(NetworkWorker* self, Tensor* from, Tensor* scale, bool is_quantize, int32_t dtype) {
+  const bool is_plain = from->worker->input != nullptr && from->worker->op == Output::Op::kIdentity;
+  const bool is_there = from->worker->op == Output::Op::kFakeQuantize && from->worker->number == scale->worker->number;
+  if (scale->worker->input != nullptr || !(is_quantize ? is_plain : is_there)) {
+    error("INetworkDefinition::addQuantize: the simulator quantises an input and back by the same scale");
+    return nullptr;
+  }
+  const auto make = [](const char* name) {
+    void** const made = make_table(name);
+    put(made, name, "setAxis(int)", address(&set_axis));
+#if TRT_MAJOR >= 10
+    put(made, name, "setToType(DataType)", address(&set_to_type));
+#endif
+    return made;
+  };
+  static void** const quantize = make("VQuantizeLayer");
+  static void** const dequantize = make("VDequantizeLayer");
+  Layer* const made = same_value(self, is_quantize ? kQuantize : kDequantize, from, dtype);
+  made->facts.inputs.push_back(scale);
+  made->facts.output->worker->op = Output::Op::kFakeQuantize;
+  made->facts.output->worker->number = scale->worker->number;
+  made->own.table = is_quantize ? quantize : dequantize;
+  return made;
+}
+constexpr int32_t kFloat = 0, kInt8 = 2;  // DataType
+#if TRT_MAJOR < 11
+void* add_quantize(NetworkWorker* self, Tensor* from, Tensor* scale) {
+  return add_quantization(self, from, scale, true, kInt8);
+}
+void* add_dequantize(NetworkWorker* self, Tensor* from, Tensor* scale) {
+  return add_quantization(self, from, scale, false, kFloat);
+}
+#endif
+#if TRT_MAJOR >= 10
+void* add_quantize_to(NetworkWorker* self, Tensor* from, Tensor* scale, int32_t dtype) {
+  return add_quantization(self, from, scale, true, dtype);
+}
+void* add_dequantize_to(NetworkWorker* self, Tensor* from, Tensor* scale, int32_t dtype) {
+  return add_quantization(self, from, scale, false, dtype);
+}
+#endif
+
+// The first element, of f32, f16, bf16 or i8.
 bool first_of(const Weights& weights, double& number) {
-  constexpr int32_t kFloat = 0, kHalf = 1, kBf16 = 7;  // DataType
+  constexpr int32_t kHalf = 1, kBf16 = 7;  // DataType
   if (weights.count < 1) return false;
+  if (weights.dtype == kInt8) {
+    number = *static_cast<const int8_t*>(weights.values);
+    return true;
+  }
   float value = 0;
   if (weights.dtype == kFloat) {
     std::memcpy(&value, weights.values, sizeof value);
@@ -223,7 +286,7 @@ bool first_of(const Weights& weights, double& number) {
 void* add_constant(NetworkWorker* self, DimsIn dims, Weights weights) {
   double number = 0;
   if (!first_of(weights, number)) {
-    error("INetworkDefinition::addConstant: the simulator takes constants in f32, f16 and bf16");
+    error("INetworkDefinition::addConstant: the simulator takes constants in f32, f16, bf16 and i8");
     return nullptr;
   }
   Tensor* const made = make_tensor(*self, "", weights.dtype, shape_of(read(dims)));
@@ -290,6 +353,14 @@ Handle<NetworkWorker>* make_network(uint32_t creation_flags, void* its_builder) 
     put(made, name, "markOutput(ITensor&)", address(&mark_output));
     put(made, name, "addIdentity(ITensor&)", address(&add_identity));
     put(made, name, "addShuffle(ITensor&)", address(&add_shuffle));
+#if TRT_MAJOR < 11
+    put(made, name, "addQuantize(ITensor&, ITensor&)", address(&add_quantize));
+    put(made, name, "addDequantize(ITensor&, ITensor&)", address(&add_dequantize));
+#endif
+#if TRT_MAJOR >= 10
+    put(made, name, "addQuantizeV2(ITensor&, ITensor&, DataType)", address(&add_quantize_to));
+    put(made, name, "addDequantizeV2(ITensor&, ITensor&, DataType)", address(&add_dequantize_to));
+#endif
     put(made, name, "addConstant(" DIMS_IN ", Weights)", address(&add_constant));
     put(made, name, "addElementWise(ITensor&, ITensor&, ElementWiseOperation)", address(&add_elementwise));
     put(made, name, "getNbInputs() const", address(&input_count));
