@@ -48,9 +48,11 @@ function installedFolders(name, folderOf) {
 /** OpenVINO's C headers: the test that compares api.h with them needs one. */
 const openvinoHeaders = () => installedFolders('openvino', () => path.join('openvino', 'include'));
 
-/** TensorRT's headers: the test that compares slots.h with them needs one. */
+/** TensorRT's headers: the test that compares slots.h with them needs one. Those that are named, or the pinned ones. */
 const tensorrtHeaders = () =>
-  installedFolders('trtx-sys', ({ extract }) => extract.find((pattern) => pattern.endsWith('/**')).slice(0, -3));
+  process.env.EDGE_INFER_TENSORRT_HEADERS
+    ? process.env.EDGE_INFER_TENSORRT_HEADERS.split(':').map((folder) => path.resolve(folder))
+    : installedFolders('trtx-sys', ({ extract }) => extract.find((pattern) => pattern.endsWith('/**')).slice(0, -3));
 
 /** The pinned TFLite where it is installed: the tests of the Edge TPU simulator run on it. */
 export function tfliteLibrary() {

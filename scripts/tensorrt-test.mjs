@@ -4,7 +4,7 @@
 // `npm run test:tensorrt -- real`: TensorRT's own libraries, which Maven fetches (2 GB): how they are opened without a GPU,
 // and their ONNX parsers on the simulated TensorRT.
 //   node scripts/tensorrt-test.mjs [8.2 8 10 11]  --    what follows goes to jest
-//   node scripts/tensorrt-test.mjs headers
+//   node scripts/tensorrt-test.mjs headers [FOLDER …]    with NvInfer.h, such as /usr/include/aarch64-linux-gnu of JetPack
 //   node scripts/tensorrt-test.mjs real [8 10 11] --    what follows goes to jest
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -13,18 +13,22 @@ import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { runJest } from './jest.mjs';
 import { clearResults, parseCtest, writeResult } from './results.mjs';
-import { main, root } from './root.mjs';
+import { main, root, Sentence } from './root.mjs';
 import { runtime } from './runtime.mjs';
 import { tensorrtReleases, tensorrtSimulator } from './simulators.mjs';
 import { summarize } from './summary.mjs';
 
 const majors = ['8', '10', '11'];
 
-async function compareHeaders() {
+/** `folders`: with NvInfer.h; none: the pinned ones. */
+async function compareHeaders(folders) {
   const name = 'tensorrt-headers';
   clearResults([name]);
   await build(['ts']);
-  for (const major of ['10', '11']) await runtime(`tensorrt-headers-${major}`);
+  const lacking = folders.find((folder) => !fs.existsSync(path.join(folder, 'NvInfer.h')));
+  if (lacking !== undefined) throw new Sentence(`there is no NvInfer.h in ${lacking}.`);
+  if (folders.length > 0) process.env.EDGE_INFER_TENSORRT_HEADERS = folders.join(':');
+  else for (const major of ['10', '11']) await runtime(`tensorrt-headers-${major}`);
   await build(['native-tests']);
   const cwd = path.join(root, 'build', 'native-tests');
   const ctest = spawnSync('ctest', ['--output-on-failure', '-R', name], { cwd, encoding: 'utf8' });
@@ -76,7 +80,7 @@ async function realLibraries(words) {
 
 await main(async () => {
   const { positionals } = parseArgs({ allowPositionals: true });
-  if (positionals[0] === 'headers') return compareHeaders();
+  if (positionals[0] === 'headers') return compareHeaders(positionals.slice(1));
   if (positionals[0] === 'real') return realLibraries(positionals.slice(1));
   const asked = positionals.filter((word) => tensorrtReleases.includes(word));
   const wanted = asked.length > 0 ? asked : tensorrtReleases;

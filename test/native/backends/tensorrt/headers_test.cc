@@ -85,6 +85,14 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.layer_count, slot(&VCudaEngine::getNbLayers));
   EXPECT_EQ(slots.create_inspector, slot(&VCudaEngine::createEngineInspector));
   EXPECT_EQ(slots.layer_information, slot(&VEngineInspector::getLayerInformation));
+#if NV_TENSORRT_MAJOR < 10
+  EXPECT_EQ(slots.create_bare_context, slot(&VCudaEngine::createExecutionContextWithoutDeviceMemory));
+  EXPECT_EQ(kBindingSlots.count, slot(&VCudaEngine::getNbBindings));
+  EXPECT_EQ(kBindingSlots.has_implicit_batch, slot(&VCudaEngine::hasImplicitBatchDimension));
+  EXPECT_EQ(kBindingSlots.is_executed, slot(&VCudaEngine::isExecutionBinding));
+  EXPECT_EQ(kBindingSlots.set_shape_values, slot(&VExecutionContext::setInputShapeBinding));
+  EXPECT_EQ(kBindingSlots.enqueue, slot(&VExecutionContext::enqueueV2));
+#endif
   EXPECT_EQ(slots.aux_stream_count, slot(&VCudaEngine::getNbAuxStreams));
 #if NV_TENSORRT_MAJOR < 11
   EXPECT_EQ(slots.scratch_size, slot(&VCudaEngine::getDeviceMemorySize));
@@ -133,7 +141,9 @@ TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
   EXPECT_EQ(slots.create_timing_cache, slot(&VBuilderConfig::createTimingCache));
   EXPECT_EQ(slots.set_timing_cache, slot(&VBuilderConfig::setTimingCache));
   EXPECT_EQ(slots.timing_cache, slot(&VBuilderConfig::getTimingCache));
+#if NV_TENSORRT_MAJOR >= 10
   EXPECT_EQ(slots.set_progress_monitor, slot(&VBuilderConfig::setProgressMonitor));
+#endif
   EXPECT_EQ(slots.serialize, slot(&nvinfer1::apiv::VTimingCache::serialize));
   EXPECT_EQ(slots.input_count, slot(&VNetworkDefinition::getNbInputs));
   EXPECT_EQ(slots.layer_count, slot(&VNetworkDefinition::getNbLayers));
@@ -296,6 +306,7 @@ TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
   EXPECT_EQ(sink.shape, (Shape{2, 3, 100'000}));
 }
 
+#if NV_TENSORRT_MAJOR >= 10
 TEST(TensorRtHeaders, ItsProgressMonitorIsOurs) {
   std::vector<std::string> told;
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -310,6 +321,7 @@ TEST(TensorRtHeaders, ItsProgressMonitorIsOurs) {
   EXPECT_FALSE(monitor->stepComplete("outer", 1));
   monitor->phaseFinish("outer");
 }
+#endif
 
 #if NV_TENSORRT_MAJOR < 11
 TEST(TensorRtHeaders, ItsCalibratorIsOurs) {
