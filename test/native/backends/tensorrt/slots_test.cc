@@ -24,6 +24,16 @@ constexpr Fact kFacts[] = {
 #undef SLOT
 };
 
+// Null where the table has no such function.
+const Fact* fact_of(int major, const char* class_name, const std::string& signature) {
+  const Fact* found = nullptr;  // the last one: of two destructors the deleting one
+  for (const Fact& fact : kFacts) {
+    if (fact.major == major && signature == fact.signature && std::strcmp(class_name, fact.class_name) == 0)
+      found = &fact;
+  }
+  return found;
+}
+
 struct Use {
   const char* class_name;
   const char* signature;
@@ -80,11 +90,7 @@ TEST_P(SlotsTest, AreThoseOfTheTableOfFacts) {
       continue;
     }
     const std::string signature = its_own != nullptr ? its_own : use.signature;
-    const Fact* found = nullptr;
-    for (const Fact& fact : kFacts) {
-      if (fact.major == major && signature == fact.signature && std::string(use.class_name) == fact.class_name)
-        found = &fact;
-    }
+    const Fact* const found = fact_of(major, use.class_name, signature);
     ASSERT_NE(found, nullptr) << signature;
     EXPECT_EQ(slots->*use.slot, found->slot) << signature;
     // Nothing that the oldest release of the major does not have, but where the code asks for the version: for tensors
@@ -124,12 +130,7 @@ static_assert(sizeof kBindingUses / sizeof kBindingUses[0] == sizeof(BindingSlot
 
 TEST(Slots, OfBindingsAreThoseOfTheTableOfFacts) {
   for (const BindingUse& use : kBindingUses) {
-    const Fact* found = nullptr;
-    for (const Fact& fact : kFacts) {
-      if (fact.major == 8 && std::strcmp(use.signature, fact.signature) == 0 &&
-          std::strcmp(use.class_name, fact.class_name) == 0)
-        found = &fact;
-    }
+    const Fact* const found = fact_of(8, use.class_name, use.signature);
     ASSERT_NE(found, nullptr) << use.signature;
     EXPECT_EQ(kBindingSlots.*use.slot, found->slot) << use.signature;
     EXPECT_STREQ(found->since, "8.0.1") << use.signature;
@@ -202,12 +203,7 @@ TEST_P(SlotsTest, OfTheBuilderAreThoseOfTheTableOfFacts) {
       EXPECT_EQ(builder_slots_of(major).*use.slot, -1) << use.signature;
       continue;
     }
-    const Fact* found = nullptr;
-    for (const Fact& fact : kFacts) {
-      if (fact.major == major && std::strcmp(signature, fact.signature) == 0 &&
-          std::strcmp(use.class_name, fact.class_name) == 0)
-        found = &fact;
-    }
+    const Fact* const found = fact_of(major, use.class_name, signature);
     ASSERT_NE(found, nullptr) << signature;
     EXPECT_EQ(builder_slots_of(major).*use.slot, found->slot) << signature;
     const std::string since = found->since;
