@@ -46,7 +46,7 @@ export type PassAnswer =
 export async function convertAside(source: FileOrBytes, options: PrecisionOptions): Promise<FileOrBytes> {
   const model = await bytesOf(source.data ?? source.path, 'Convert it on a machine with the tools of its framework.');
   const worker = new Worker(path.join(packageRoot, 'dist', 'onnx', 'precision-worker.js'), {
-    workerData: { model, options },
+    workerData: { model, options: source.data === null ? { ...options, folder: path.dirname(source.path) } : options },
   });
   const answer = await new Promise<PassAnswer>((resolve, reject) => {
     worker.once('message', resolve);

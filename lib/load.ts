@@ -28,6 +28,7 @@ import { locateSdks } from './sdk-library.js';
 import { calibrationOption, prepareCalibration } from './calibration.js';
 import { failoverOption } from './failover.js';
 import { buildFailure, convertAside, isCacheMiss, isEngine, majorOf, scratchCache } from './engine.js';
+import { weightsFingerprint } from './onnx/external.js';
 import { buildIsolation, checkIsolate, isolateOption, probeIsolation } from './isolate.js';
 import { probe } from './probe.js';
 import { checkFile, fileOrBytes, sha256, type FileOrBytes } from './source.js';
@@ -244,11 +245,12 @@ async function toBuild(
   }
   // There the precision is the model's alone. An engine in the cache is known by the model that it comes from, for the
   // pass takes seconds.
+  const weights = source.data === null ? await weightsFingerprint(source.path) : '';
   let converted: Promise<FileOrBytes> | undefined;
   const model = (): Promise<FileOrBytes> => (converted ??= convertAside(source, { precision }));
   const marked: NativeLoad['properties'] = [
     ...properties,
-    ['CONVERTED_FROM', `${await fingerprint} by ${version}`],
+    ['CONVERTED_FROM', [await fingerprint, 'by', version, weights].filter((part) => part !== '').join(' ')],
     ...(typed ? [] : ([['STRONGLY_TYPED', 'YES']] as [string, string][])),
   ];
   return { model, properties: () => marked, cacheDirectory: cache, dispose };

@@ -1,5 +1,6 @@
 /** `edge-infer convert MODEL`: an ONNX model in f32 becomes one that computes in f16 or bf16. */
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { convertPrecision } from '../index.js';
 import type { ConvertedModel, PrecisionOptions, PrecisionReport } from '../index.js';
@@ -69,7 +70,7 @@ and what has weights beyond the range of f16. Compare the results: edge-infer co
     let converted: ConvertedModel;
     try {
       bytes = await bytesOf(path, 'Convert a smaller form of the model, or one of its parts.');
-      converted = convertPrecision(bytes, options);
+      converted = convertPrecision(bytes, { ...options, folder: dirname(path) });
     } catch (error) {
       throw new LoadFailure(error);
     }

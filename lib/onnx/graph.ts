@@ -1,5 +1,6 @@
 /** A model's graphs as nodes and values: who computes what, who uses it, and the element type of each value. */
 import { InferenceError } from '../errors.js';
+import { takeIn } from './external.js';
 import { damaged, largestModel, Message, tooLarge } from './message.js';
 import { floatOperators, outputType, type FloatOperator, type OutputType } from './operators.js';
 import { elementTypes, fields } from './schema.js';
@@ -262,13 +263,15 @@ function bodyTypes(operator: string, body: Graph | undefined): (number | undefin
 }
 
 /**
- * Reads a model. Throws `ERR_INVALID_MODEL` for what is none, for a damaged one, and for one with a cycle; the bytes must
- * not change as long as the model is used.
+ * Reads a model, with the weights in files beside it where `folder` is given. Throws `ERR_INVALID_MODEL` for what is none,
+ * for a damaged one, and for one with a cycle; the bytes must not change as long as the model is used.
  */
-export function readModel(bytes: Uint8Array): OnnxModel {
+export function readModel(bytes: Uint8Array, folder?: string): OnnxModel {
   if (bytes.length > largestModel) throw tooLarge();
   // Not a Buffer, whose slices are no copies.
-  return modelOf(new Message(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)));
+  const message = new Message(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  if (folder !== undefined) takeIn(message, folder);
+  return modelOf(message);
 }
 
 /** Reads a model's message, again where it has been changed. */

@@ -18,6 +18,8 @@ export interface PrecisionOptions {
   readonly convert?: readonly string[];
   /** Names of nodes that stay in f32. */
   readonly keepNodes?: readonly string[];
+  /** The model's folder: weights in files there ("external data") become part of the result. */
+  readonly folder?: string;
 }
 
 /** A node that takes or gives f32 and was not converted. */
@@ -298,8 +300,9 @@ function namesOption(name: string, value: unknown): ReadonlySet<string> {
  * stay as they are. For bf16 the operator set becomes 22 where no node's meaning depends on it: earlier ones have no
  * convolution in bf16.
  *
- * Throws `ERR_INVALID_MODEL` for what is no ONNX model, a damaged one or one larger than 2 GiB, `ERR_UNSUPPORTED` where
- * weights are in a file beside it and for operator sets before 7 (before 13 for bf16), `ERR_INVALID_ARGUMENT` for a wrong
+ * Throws `ERR_INVALID_MODEL` for what is no ONNX model, a damaged one or one larger than 2 GiB, also for files of weights that
+ * are missing, too short or not in `folder`, `ERR_UNSUPPORTED` where weights are in a file and `folder` is not given and for
+ * operator sets before 7 (before 13 for bf16), `ERR_INVALID_ARGUMENT` for a wrong
  * option, also for a name in `keepNodes` that no node has. `model` is read only.
  */
 export function convertPrecision(model: Uint8Array, options: PrecisionOptions): ConvertedModel {
@@ -314,7 +317,11 @@ export function convertPrecision(model: Uint8Array, options: PrecisionOptions): 
   if (insensitive !== undefined) {
     throw invalidOption('convert', `of operators in the list: ${[...sensitiveOperators].join(', ')}`, insensitive);
   }
-  let read = readModel(model);
+  const { folder } = options;
+  if (folder !== undefined && (typeof folder !== 'string' || folder === '')) {
+    throw invalidOption('folder', 'the path of a folder', folder);
+  }
+  let read = readModel(model, folder);
   const oldest = precision === 'f16' ? oldestOpset : oldestBf16Opset;
   if (read.opset < oldest) {
     throw new InferenceError(

@@ -34,7 +34,7 @@ function tensorOf({ constant, producer }: Value): Message | undefined {
 function valuesOf(tensor: Message, name: string): Float32Array {
   if (tensor.integer(fields.tensor.dataLocation) === 1) {
     throw new InferenceError('ERR_UNSUPPORTED', `The weights '${name}' are in a file beside the model.`, {
-      remedy: 'Save the model with its weights in it: onnx.save(onnx.load(file), other) in Python.',
+      remedy: 'Name its folder with `folder`, or give the path of the model instead of its bytes.',
     });
   }
   if (tensor.has(fields.tensor.segment)) throw damaged(`the tensor '${name}' is a segment`);

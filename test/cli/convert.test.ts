@@ -1,6 +1,7 @@
 // `convert`: the file that it writes, its report, and what it refuses.
 import fs from 'node:fs';
 import path from 'node:path';
+import { onnx } from 'onnx-proto';
 import type { PrecisionReport } from '../../lib/index.js';
 import { facts, f32Port, node } from '../onnx/models.js';
 import { buildOnnx } from '../support/onnx.js';
@@ -42,6 +43,20 @@ test('writes the model and says what stays', async () => {
   expect(stdout).toMatch(/casts\s+4 added, 0 taken out/);
   expect(stdout).toMatch(/constants\s+1, with 4 values/);
   expect(stdout).toMatch(/1\s+Tanh\s+its operator is to be kept/);
+  expect(facts(fs.readFileSync(output)).constants).toEqual({ w: 'f16' });
+});
+
+test('weights beside the model become part of it', async () => {
+  const model = onnx.ModelProto.decode(fs.readFileSync(file));
+  const [tensor] = model.graph!.initializer!;
+  fs.writeFileSync(path.join(folder, 'weights.bin'), tensor!.rawData!);
+  tensor!.rawData = new Uint8Array(0);
+  tensor!.dataLocation = onnx.TensorProto.DataLocation.EXTERNAL;
+  tensor!.externalData = [{ key: 'location', value: 'weights.bin' }];
+  const outside = path.join(folder, 'outside.onnx');
+  fs.writeFileSync(outside, onnx.ModelProto.encode(model).finish());
+  const { code } = await edgeInfer(['convert', outside, '-o', output, '--precision', 'f16']);
+  expect(code).toBe(0);
   expect(facts(fs.readFileSync(output)).constants).toEqual({ w: 'f16' });
 });
 

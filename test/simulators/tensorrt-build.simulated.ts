@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { onnx } from 'onnx-proto';
 import * as engines from '../../lib/engine.js';
 import { InferenceError, loadModel, type Model } from '../../lib/index.js';
 import type { LoadOptions, LoadProgress } from '../../lib/types.js';
@@ -162,6 +163,28 @@ describe('precision', () => {
     expect((await load(addOnnx(2, [1]), options)).info.fromCache).toBe(false);
     expect((await load(addOnnx(1, [1]), { ...options, precision: 'bf16' })).info.fromCache).toBe(false);
     convert.mockRestore();
+  });
+
+  it('weights in a file beside the model are converted too, and an engine is known by them', async () => {
+    if (major < 10) return;
+    const model = onnx.ModelProto.decode(addOnnx(1, [1]));
+    const [tensor] = model.graph!.initializer!;
+    const length = String(tensor!.rawData!.length);
+    tensor!.rawData = new Uint8Array(0);
+    tensor!.dataLocation = onnx.TensorProto.DataLocation.EXTERNAL;
+    tensor!.externalData = Object.entries({ location: 'added.bin', length }).map(([key, value]) => ({ key, value }));
+    const file = folder.write('beside.onnx', onnx.ModelProto.encode(model).finish());
+    const options: LoadOptions = { cache: newCache(), precision: 'f16', properties: { STRONGLY_TYPED: true } };
+    for (const [added, fromCache] of [
+      [1, false],
+      [1, true],
+      [3, false],
+    ] as const) {
+      folder.write('added.bin', Buffer.from(Float32Array.of(added).buffer));
+      const loaded = await load(file, options);
+      expect([loaded.info.fromCache, loaded.info.precision.actual]).toEqual([fromCache, 'f16']);
+      expect(numbers((await loaded.run({ x }))['y']!.data)).toEqual([1 + added]);
+    }
   });
 
   it('a layer that stays in f32 is told, and with `strict` an error that names it', async () => {

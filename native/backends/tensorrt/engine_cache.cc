@@ -42,8 +42,10 @@ std::vector<uint8_t> engine_of(const std::shared_ptr<const Gpu>& gpu, const Runt
                                Bytes onnx, const LoadOptions& options, const std::vector<std::string>& plugins,
                                const Takes& takes, bool& from_cache) {
   const BuildOptions build = read_build_options(options, runtime.api().version);
-  // Weights beside the model are what the builder reads, and code of plugins may be what it puts into the engine.
-  std::vector<std::string> files = external_files(source, "tensorrt");
+  // Weights beside the model are what the builder reads, and code of plugins may be what it puts into the engine. A
+  // converted model has them in it, and its name in the key has their sums.
+  std::vector<std::string> files;
+  if (build.converted_from.empty()) files = external_files(source, "tensorrt");
   files.insert(files.end(), plugins.begin(), plugins.end());
   const auto make = [&] {
     if (!options.only_cached) {

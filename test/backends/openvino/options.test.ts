@@ -42,7 +42,8 @@ describe('precision', () => {
   it('bf16 gives the numbers of bf16 where the CPU has it, and says so where it has not', async () => {
     const { error, actual, requested } = await productError('bf16');
     expect(requested).toBe('bf16');
-    if (await has('bf16')) {
+    // OpenVINO emulates it on CPUs with AVX-512 that do not name it among what they have.
+    if (actual === 'bf16' || (await has('bf16'))) {
       expect(actual).toBe('bf16');
       expect(error).toBeGreaterThan(1e-4);
       expect(error).toBeLessThan(0.5);
