@@ -25,6 +25,8 @@ struct InferApi {
   std::string path;  // of the library
   Version version;
   int number = 0;  // the same as the library says it
+  // Before 8.4.1 the inspector has other functions, or there is none.
+  bool tells_layers() const { return number >= 8401; }
   // createInferRuntime_INTERNAL. Crashes, or returns what is no object, without a driver that its CUDA runtime takes:
   // see check_start() and Runtime.
   void* (*create_runtime)(void* logger, int32_t number) = nullptr;

@@ -253,9 +253,7 @@ std::unique_ptr<ExecutionContext> Engine::wrap(Object context, std::shared_ptr<c
 }
 
 std::vector<std::string> Engine::layer_texts() const {
-  // Before, the inspector has other functions, or there is none.
-  constexpr int kSince = 8401;
-  if (runtime_->api().number < kSince) return {};
+  if (!runtime_->api().tells_layers()) return {};
   constexpr int32_t kJson = 1;  // LayerInformationFormat
   const Slots& slots = runtime_->slots();
   const Object inspector(call<void*>(worker(), slots.create_inspector));

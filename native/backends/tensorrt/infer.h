@@ -185,8 +185,8 @@ class ExecutionContext {
  private:
   const Runtime& runtime_;
   std::shared_ptr<const int> profile_;
+  std::map<std::string, std::shared_ptr<void>> allocators_;  // the object knows them until it goes
   const Object object_;
-  std::map<std::string, std::shared_ptr<void>> allocators_;
 };
 
 }  // namespace edge::tensorrt

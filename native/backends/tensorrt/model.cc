@@ -229,6 +229,11 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   }
   const bool built = is_engine(plan);
   const Properties properties = read_options(options, built);
+  if (options.strict && !options.precision.empty() && options.precision != "auto" && !runtime->api().tells_layers()) {
+    throw Error(ErrorCode::kUnsupported,
+                "TensorRT " + runtime->api().version.text() + " does not tell in which precision its layers compute.",
+                "Leave `strict` out, or use TensorRT 8.4.1 or newer.", "tensorrt");
+  }
   const Gpu::Current current(*gpu);
   load_plugin_libraries(properties.plugins);
   bool from_cache = false;
@@ -266,6 +271,8 @@ std::shared_ptr<Model> load_model(const std::shared_ptr<const Gpu>& gpu, const s
   }
   loaded->dynamic = !loaded->shape_inputs.empty() || std::any_of(loaded->inputs.begin(), loaded->inputs.end(),
                                                                  [](const auto& one) { return !one.is_static(); });
+  // Where profiles leave no choice, the engine has no open shapes; until TensorRT 9 contexts still cannot share one.
+  loaded->chooses_profiles = loaded->dynamic || (engine.profile_count() > 1 && runtime->api().version.major < 10);
   for (int index = 0; index < std::max(1, engine.profile_count()); ++index) {
     Loaded::Profile profile{index, {}};
     for (const TensorSpec& input : loaded->inputs) {

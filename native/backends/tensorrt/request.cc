@@ -106,9 +106,9 @@ std::unique_ptr<ExecutionContext> Loaded::make_context() const {
     throw Error(ErrorCode::kOutOfMemory, "TensorRT made no execution context for the engine.",
                 "Use fewer requests, or a GPU with more memory; the cause says more.", "tensorrt", words.text());
   }
-  if (dynamic) {
+  const Stream stream = make_stream(gpu);
+  if (chooses_profiles) {
     // Only the first context has a profile by itself.
-    const Stream stream = make_stream(gpu);
     if (!context->set_profile(stream.get())) {
       words.tell();
       throw Error(
@@ -117,6 +117,11 @@ std::unique_ptr<ExecutionContext> Loaded::make_context() const {
           "Look at the cause.", "tensorrt", words.text());
     }
     gpu->check(gpu->api().stream_synchronize(stream.get()), "choose an optimisation profile");
+  } else if (!engine->runtime().api().version.at_least(8, 5)) {
+    // It may have had open shapes, of which its one profile left no choice. One without refuses, and needs none.
+    const Words unsaid(true);
+    if (context->set_profile(stream.get()))
+      gpu->check(gpu->api().stream_synchronize(stream.get()), "choose an optimisation profile");
   }
   return context;
 }
@@ -223,7 +228,7 @@ TensorRtRequest::Place TensorRtRequest::place(const TensorSpec& spec, const Boun
 
 // Stays with the profile that it has, where that will do.
 void TensorRtRequest::choose_profile(const std::vector<Shape>& shapes) {
-  if (!model_->dynamic) return;
+  if (!model_->chooses_profiles) return;
   const std::vector<int> wanted = model_->profiles_for(shapes, ErrorCode::kInvalidTensor);
   if (std::find(wanted.begin(), wanted.end(), context_->profile()) != wanted.end()) return;
   const Words words;
@@ -322,27 +327,34 @@ void TensorRtRequest::bind(const std::vector<Shape>& input_shapes) {
     outputs_ = std::move(binding.outputs);
     input_places_ = std::move(binding.input_places);
     output_places_ = std::move(binding.output_places);
+    is_whole_ = true;
     want_graph();
   } catch (...) {
-    // Back to the former shapes, and a profile that has them; the former memory is still there.
-    restore_profile();
-    for (size_t i = 0; i < inputs_.size(); ++i) context_->set_input_shape(specs[i].name, inputs_[i].shape);
-    for (size_t i = 0; i < inputs_.size(); ++i) context_->set_address(specs[i].name, input_places_[i].address);
-    for (size_t i = 0; !inputs_.empty() && i < outputs_.size(); ++i) set_place(model_->outputs[i], output_places_[i]);
+    is_whole_ = restore();
     want_graph();
     throw;
   }
 }
 
-// To one that has the shapes which are bound. Nobody else can have taken it meanwhile but in TensorRT 8, where the next
-// run then fails in words.
-void TensorRtRequest::restore_profile() noexcept {
+// Back to the shapes that were bound, and a profile that has them; the memory for them is still there. False where that
+// is not possible: in TensorRT 8 another request may have taken the profile meanwhile, and TensorRT would then go on
+// with the new shapes, in memory for the former ones.
+bool TensorRtRequest::restore() noexcept {
   try {
+    if (inputs_.empty()) return true;  // nothing was bound
     std::vector<Shape> shapes;
     for (const BoundTensor& input : inputs_) shapes.push_back(input.shape);
-    if (!shapes.empty()) choose_profile(shapes);
+    choose_profile(shapes);
+    bool taken = true;
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      const std::string& name = model_->inputs[i].name;
+      taken = context_->set_input_shape(name, shapes[i]) && taken;
+      taken = context_->set_address(name, input_places_[i].address) && taken;
+    }
+    for (size_t i = 0; i < outputs_.size(); ++i) taken = set_place(model_->outputs[i], output_places_[i]) && taken;
+    return taken;
   } catch (...) {
-    // the error that led here is the one to tell
+    return false;  // the error that led here is the one to tell
   }
 }
 
@@ -443,6 +455,11 @@ void TensorRtRequest::record() {
   }
 }
 
+void TensorRtRequest::cancel() noexcept {
+  cancelled_ = true;
+  if (model_->scratch) model_->scratch->wake();
+}
+
 void TensorRtRequest::use_scratch(const ScratchPool::Lease& lease) {
   if (has_scratch_ && lease.address() == scratch_) return;
   context_->set_scratch(lease.address(), model_->scratch->bytes());
@@ -456,10 +473,14 @@ void TensorRtRequest::run() {
   stage_times_.reset();
   if (profiler_) profiler_->clear();
   gpu_.check_alive();
+  if (!is_whole_) {
+    throw Error(ErrorCode::kBackend, "An earlier reshape of the request failed, and could not be undone.",
+                "Reshape it again: another request has its optimisation profile.", "tensorrt");
+  }
   const Gpu::Current current(gpu_);
   const CudaApi& api = gpu_.api();
   std::optional<ScratchPool::Lease> lease;  // until the run has ended
-  if (model_->scratch) use_scratch(lease.emplace(model_->scratch->take(scratch_)));
+  if (model_->scratch) use_scratch(lease.emplace(model_->scratch->take(scratch_, cancelled_)));
   const auto graph = graphs_.find(scratch_);
   const bool recorded = graph != graphs_.end();
   try {

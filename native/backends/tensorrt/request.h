@@ -35,7 +35,7 @@ struct Loaded {
   // Of how many requests each finds a profile, whatever their shapes are.
   size_t contexts() const;
   // Until TensorRT 9 no two contexts may have the same profile.
-  bool one_context_a_profile() const { return dynamic && engine->runtime().api().version.major < 10; }
+  bool one_context_a_profile() const { return chooses_profiles && engine->runtime().api().version.major < 10; }
 
   const std::shared_ptr<const Gpu> gpu;
   const std::unique_ptr<Engine> engine;
@@ -49,6 +49,7 @@ struct Loaded {
   std::set<std::string> on_host;  // tensors whose values are shapes, or decide some
   std::set<size_t> shape_inputs;  // inputs whose values decide shapes
   bool dynamic = false;           // an input is open, or decides shapes by its values
+  bool chooses_profiles = false;  // contexts choose an optimisation profile
   bool graphs = true;             // runs are recorded as CUDA graphs, where that is possible
   bool profiled = false;          // the layers of every run are measured
   std::vector<LayerInfo> layers;  // of one that is profiled
@@ -75,7 +76,7 @@ class TensorRtRequest final : public Request {
   const std::vector<BoundTensor>& inputs() const override { return inputs_; }
   const std::vector<BoundTensor>& outputs() const override { return outputs_; }
   void run() override;
-  void cancel() noexcept override { cancelled_ = true; }
+  void cancel() noexcept override;
   std::vector<LayerTime> profile() override;
   size_t bytes_copied() const override { return bytes_copied_; }
   size_t bytes_transferred() const override { return bytes_transferred_; }
@@ -102,7 +103,7 @@ class TensorRtRequest final : public Request {
   Place place(const TensorSpec& spec, const BoundTensor& tensor, const Place* former, bool is_output) const;
   void lock_pages(Place& place) const;
   void choose_profile(const std::vector<Shape>& shapes);
-  void restore_profile() noexcept;
+  bool restore() noexcept;
   void set_shapes(const std::vector<Shape>& shapes);
   Binding make_binding(const std::vector<Shape>& shapes);
   bool set_place(const TensorSpec& output, const Place& place);
@@ -126,6 +127,7 @@ class TensorRtRequest final : public Request {
   bool recordable_ = false;
   CuAddress scratch_ = 0;     // where its last run was
   bool has_scratch_ = false;  // the context knows it
+  bool is_whole_ = true;      // what is bound is what TensorRT was told
   std::vector<BoundTensor> inputs_, outputs_;
   std::vector<Place> input_places_, output_places_;
   // Of a model that is profiled; the context knows the first.

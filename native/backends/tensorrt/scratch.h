@@ -2,6 +2,7 @@
 // requests there are.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -33,8 +34,9 @@ class ScratchPool {
     DeviceMemory block_;
   };
   // A block that nobody has, the one at `wanted` if possible. Where there is no memory for another one it waits until a
-  // run gives its own back.
-  Lease take(CuAddress wanted);
+  // run gives its own back. Throws kAborted once `cancelled` is true; wake() has it looked at.
+  Lease take(CuAddress wanted, const std::atomic<bool>& cancelled);
+  void wake() noexcept;
 
  private:
   const std::shared_ptr<const Gpu> gpu_;
@@ -42,7 +44,8 @@ class ScratchPool {
   std::mutex mutex_;
   std::condition_variable returned_;
   std::vector<DeviceMemory> free_;
-  bool is_full_ = false;  // there is no memory for more
+  size_t made_ = 1;       // blocks
+  bool is_told_ = false;  // that runs take turns
 };
 
 }  // namespace edge::tensorrt

@@ -7,6 +7,16 @@
 #include "vtables.h"
 
 namespace nvinfer_simulator {
+
+Shape shape_in(const Input& input, int32_t profile) {
+  Shape shape = input.shape;
+  const auto [smallest, largest] = range_of(input, profile);
+  for (int64_t& size : shape) {
+    if (!kByName && size < 0 && smallest == largest) size = smallest;
+  }
+  return shape;
+}
+
 namespace {
 
 int32_t in_a_profile(const Plan& plan) { return static_cast<int32_t>(plan.inputs.size() + plan.outputs.size()); }
@@ -28,16 +38,6 @@ bool refuse(const char* function, int32_t binding) {
   error(std::string(function) + ": Error Code 3: API Usage Error (Parameter check failed, binding index " +
         std::to_string(binding) + ")");
   return false;
-}
-
-// What the profile leaves no choice of is not open.
-Shape shape_in(const Input& input, int32_t profile) {
-  Shape shape = input.shape;
-  const auto [smallest, largest] = range_of(input, profile);
-  for (int64_t& size : shape) {
-    if (size < 0 && smallest == largest) size = smallest;
-  }
-  return shape;
 }
 
 // -------------------------------------------------------------------------------------------------------- engine

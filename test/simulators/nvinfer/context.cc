@@ -105,7 +105,7 @@ bool set_profile(ContextWorker* self, int32_t profile, void*) {
   }
 #endif
   self->profile = profile;
-  for (size_t i = 0; i < self->shapes.size(); ++i) self->shapes[i] = self->plan->inputs[i].shape;  // as TensorRT does
+  for (size_t i = 0; i < self->shapes.size(); ++i) self->shapes[i] = shape_in(self->plan->inputs[i], profile);
   self->taken->insert(profile);
   self->has_profile = true;
   return true;

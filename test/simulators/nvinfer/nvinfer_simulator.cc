@@ -43,7 +43,7 @@ Handle<ContextWorker>* make_bare_context(EngineWorker* self) {
     return nullptr;
   }
   auto* const worker = new ContextWorker{table, &self->plan, self->taken};
-  for (const Input& input : self->plan.inputs) worker->shapes.push_back(input.shape);
+  for (const Input& input : self->plan.inputs) worker->shapes.push_back(shape_in(input, 0));
   if (std::exchange(self->first_context, false)) {
     reinterpret_cast<bool (*)(ContextWorker*, int32_t, void*)>(
         table[slot_of("VExecutionContext", "setOptimizationProfileAsync(int, CUstream_st*)")])(worker, 0, nullptr);

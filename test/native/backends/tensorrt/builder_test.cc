@@ -109,6 +109,19 @@ TEST_P(BuilderTest, OpenShapesNeedARange) {
   fixed.shapes["x"] = {3, 2};
   const auto one = load(onnx, fixed);
   EXPECT_EQ(one->outputs()[0].shape, (Shape{3, 2}));
+  // Also where profiles leave no choice each request runs.
+  const auto twice = load(onnx, with({{"OPT_SHAPES", "x:3x2;x:3x2"}}));
+  EXPECT_EQ(twice->info().optimal_in_flight, 2u);
+  for (const auto& model : {one, twice}) {
+    std::vector<std::unique_ptr<Request>> requests;
+    for (size_t i = 0; i < model->info().optimal_in_flight; ++i) {
+      requests.push_back(model->create_request());
+      requests.back()->bind({{3, 2}});
+      fill(*requests.back(), {1, 2, 3, 4, 5, 6});
+      requests.back()->run();
+      EXPECT_EQ(result(*requests.back()), (Floats{2, 3, 4, 5, 6, 7}));
+    }
+  }
   const auto range = load(onnx, with({{"MIN_SHAPES", "x:1x2"}, {"OPT_SHAPES", "x:4x2"}, {"MAX_SHAPES", "x:8x2"}}));
   EXPECT_EQ(range->inputs()[0].shape, (Shape{-1, 2}));
   EXPECT_EQ(run(*range, {1, 2}, {1, 2}), (Floats{2, 3}));

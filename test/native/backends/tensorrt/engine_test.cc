@@ -320,9 +320,91 @@ TEST_P(EngineTest, RunsTakeTurnsWhereThereIsNoMoreScratchMemory) {
     request->bind({{4}});
     fill(*request, {1, 2, 3, 4});
   }
+  size_t told = 0;
+  const auto listener = add_log_listener([&](LogLevel level, const std::string&, const std::string& text) {
+    if (level == LogLevel::kWarning && text.find("runs take turns") != std::string::npos) ++told;
+  });
   simulator.tell("fail cuMemAlloc_v2 2");
+  // Until they have met.
+  for (int i = 0; i < 1000 && told == 0; ++i) EXPECT_EQ(AtOnce({first.get(), second.get()}).failures, 0u);
   EXPECT_EQ(AtOnce({first.get(), second.get()}).failures, 0u);
+  EXPECT_EQ(told, 1u);
   EXPECT_EQ(result(*second), (Floats{2, 3, 4, 5}));
+  simulator.tell("");
+  const size_t before = CudaSimulator::live("device");
+  for (int i = 0; i < 1000 && CudaSimulator::live("device") == before; ++i)
+    EXPECT_EQ(AtOnce({first.get(), second.get()}).failures, 0u);
+  EXPECT_EQ(CudaSimulator::live("device"), before + 1);  // there is memory again
+}
+
+TEST_P(EngineTest, ARunThatWaitsForScratchMemoryCanBeCancelled) {
+  open();
+  LoadOptions options;
+  options.properties = {{"SHARED_SCRATCH", "YES"}};
+  const auto model = load(std::string(kAdd) + "scratch 64\nduration_us 200000\n", options);
+  const auto first = model->create_request(), second = model->create_request();
+  for (const auto& request : {first.get(), second.get()}) request->bind({{4}});
+  simulator.tell("fail cuMemAlloc_v2 2");
+  std::atomic<bool> ended{false};
+  std::thread longer([&] {
+    first->run();
+    ended = true;
+  });
+  std::atomic<bool> over{false};
+  std::thread canceller([&] {
+    while (!over) second->cancel();  // from before it begins
+  });
+  EXPECT_EQ(code_of([&] { second->run(); }), ErrorCode::kAborted);
+  over = true;
+  canceller.join();
+  longer.join();
+  EXPECT_TRUE(ended);
+  second->run();
+  EXPECT_EQ(result(*second), (Floats{1, 1, 1, 1}));
+}
+
+// Does something in the middle of a bind, and then has no memory.
+class Interloper final : public Allocator {
+ public:
+  explicit Interloper(std::shared_ptr<Allocator> real) : real_(std::move(real)) {}
+  std::shared_ptr<Buffer> allocate(size_t bytes) override {
+    if (!meanwhile) return real_->allocate(bytes);
+    std::exchange(meanwhile, nullptr)();
+    throw Error(ErrorCode::kOutOfMemory, "There is no memory.", "Make some.");
+  }
+  size_t bytes_held() const override { return real_->bytes_held(); }
+  std::function<void()> meanwhile;
+
+ private:
+  const std::shared_ptr<Allocator> real_;
+};
+
+TEST_P(EngineTest, ARequestThatCannotGoBackToItsProfileDoesNotRun) {
+  open();
+  const auto interloper = std::make_shared<Interloper>(device->make_allocator());
+  LoadOptions options;
+  options.allocator = interloper;
+  const auto model = load("input \"x\" f32 ?,2 range 1 1 range 4 8\noutput \"y\" add \"x\" 1\nprofiles 2\n", options);
+  const auto request = model->create_request();
+  request->bind({{1, 2}});
+  std::unique_ptr<Request> other;
+  interloper->meanwhile = [&] {
+    other = model->create_request();
+    other->bind({{1, 2}});
+  };
+  EXPECT_EQ(error_of([&] { request->bind({{8, 2}}); })->code(), ErrorCode::kOutOfMemory);
+  ASSERT_NE(other, nullptr);
+  if (major() < 10) {
+    // It has the shapes of the other profile, and memory for those of its own.
+    const auto error = error_of([&] { request->run(); });
+    EXPECT_EQ(error->code(), ErrorCode::kBackend);
+    EXPECT_NE(error->remedy().find("Reshape"), std::string::npos);
+    other.reset();
+    request->bind({{1, 2}});
+  }
+  fill(*request, {4, 5});
+  request->run();
+  EXPECT_EQ(result(*request), (Floats{5, 6}));
 }
 
 TEST_P(EngineTest, SharedScratchMemoryFollowsAnotherProfile) {

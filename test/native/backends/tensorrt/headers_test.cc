@@ -21,11 +21,19 @@
 #include "core/log.h"
 #include "core/private_files.h"
 
+// Whether the headers are of this release or newer.
+#define SINCE(major, minor) (NV_TENSORRT_MAJOR * 100 + NV_TENSORRT_MINOR >= (major) * 100 + (minor))
+
+// Whether the headers are of this release or newer.
+#define SINCE(major, minor) (NV_TENSORRT_MAJOR * 100 + NV_TENSORRT_MINOR >= (major) * 100 + (minor))
+
 namespace edge::tensorrt {
 namespace {
 
 using nvinfer1::apiv::VCudaEngine;
+#if SINCE(8, 2)
 using nvinfer1::apiv::VEngineInspector;
+#endif
 using nvinfer1::apiv::VExecutionContext;
 using nvinfer1::apiv::VRuntime;
 
@@ -60,9 +68,12 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.deserialize, slot<Deserialize>(&VRuntime::deserializeCudaEngine));
   EXPECT_EQ(slots.set_dla_core, slot(&VRuntime::setDLACore));
   EXPECT_EQ(slots.dla_core_count, slot(&VRuntime::getNbDLACores));
+#if SINCE(8, 6)
   EXPECT_EQ(slots.allow_host_code, slot(&VRuntime::setEngineHostCodeAllowed));
+#endif
   EXPECT_EQ(slots.create_context, slot<CreateContext>(&VCudaEngine::createExecutionContext));
   EXPECT_EQ(slots.profile_count, slot(&VCudaEngine::getNbOptimizationProfiles));
+#if SINCE(8, 5)
   EXPECT_EQ(slots.engine_shape, slot(&VCudaEngine::getTensorShape));
   EXPECT_EQ(slots.dtype, slot(&VCudaEngine::getTensorDataType));
   EXPECT_EQ(slots.location, slot(&VCudaEngine::getTensorLocation));
@@ -72,28 +83,48 @@ TEST(TensorRtHeaders, HaveEveryFunctionInTheSlotThatIsCalled) {
   EXPECT_EQ(slots.profile_shape, slot(&VCudaEngine::getProfileShape));
   EXPECT_EQ(slots.tensor_count, slot(&VCudaEngine::getNbIOTensors));
   EXPECT_EQ(slots.tensor_name, slot(&VCudaEngine::getIOTensorName));
+#endif
   EXPECT_EQ(slots.set_profile, slot(&VExecutionContext::setOptimizationProfileAsync));
+#if SINCE(8, 5)
   EXPECT_EQ(slots.set_input_shape,
             slot<bool (VExecutionContext::*)(const char*, const Dims&)>(&VExecutionContext::setInputShape));
   EXPECT_EQ(slots.context_shape, slot(&VExecutionContext::getTensorShape));
   EXPECT_EQ(slots.set_address, slot(&VExecutionContext::setTensorAddress));
   EXPECT_EQ(slots.set_allocator, slot(&VExecutionContext::setOutputAllocator));
   EXPECT_EQ(slots.enqueue, slot(&VExecutionContext::enqueueV3));
+#endif
   EXPECT_EQ(slots.set_profiler, slot(&VExecutionContext::setProfiler));
+#if SINCE(8, 2)
   EXPECT_EQ(slots.set_emits_profile, slot(&VExecutionContext::setEnqueueEmitsProfile));
   EXPECT_EQ(slots.report_profile, slot(&VExecutionContext::reportToProfiler));
+#endif
   EXPECT_EQ(slots.layer_count, slot(&VCudaEngine::getNbLayers));
+#if SINCE(8, 4)
   EXPECT_EQ(slots.create_inspector, slot(&VCudaEngine::createEngineInspector));
   EXPECT_EQ(slots.layer_information, slot(&VEngineInspector::getLayerInformation));
+#endif
 #if NV_TENSORRT_MAJOR < 10
   EXPECT_EQ(slots.create_bare_context, slot(&VCudaEngine::createExecutionContextWithoutDeviceMemory));
   EXPECT_EQ(kBindingSlots.count, slot(&VCudaEngine::getNbBindings));
-  EXPECT_EQ(kBindingSlots.has_implicit_batch, slot(&VCudaEngine::hasImplicitBatchDimension));
+  EXPECT_EQ(kBindingSlots.name, slot(&VCudaEngine::getBindingName));
+  EXPECT_EQ(kBindingSlots.is_input, slot(&VCudaEngine::bindingIsInput));
+  EXPECT_EQ(kBindingSlots.shape, slot(&VCudaEngine::getBindingDimensions));
+  EXPECT_EQ(kBindingSlots.dtype, slot(&VCudaEngine::getBindingDataType));
+  EXPECT_EQ(kBindingSlots.location, slot(&VCudaEngine::getLocation));
+  EXPECT_EQ(kBindingSlots.format, slot(&VCudaEngine::getBindingFormat));
+  EXPECT_EQ(kBindingSlots.profile_shape, slot(&VCudaEngine::getProfileDimensions));
+  EXPECT_EQ(kBindingSlots.is_of_shapes, slot(&VCudaEngine::isShapeBinding));
   EXPECT_EQ(kBindingSlots.is_executed, slot(&VCudaEngine::isExecutionBinding));
+  EXPECT_EQ(kBindingSlots.has_implicit_batch, slot(&VCudaEngine::hasImplicitBatchDimension));
+  EXPECT_EQ(kBindingSlots.set_shape, slot(&VExecutionContext::setBindingDimensions));
+  EXPECT_EQ(kBindingSlots.context_shape, slot(&VExecutionContext::getBindingDimensions));
   EXPECT_EQ(kBindingSlots.set_shape_values, slot(&VExecutionContext::setInputShapeBinding));
+  EXPECT_EQ(kBindingSlots.shape_values, slot(&VExecutionContext::getShapeBinding));
   EXPECT_EQ(kBindingSlots.enqueue, slot(&VExecutionContext::enqueueV2));
 #endif
+#if SINCE(8, 6)
   EXPECT_EQ(slots.aux_stream_count, slot(&VCudaEngine::getNbAuxStreams));
+#endif
 #if NV_TENSORRT_MAJOR < 11
   EXPECT_EQ(slots.scratch_size, slot(&VCudaEngine::getDeviceMemorySize));
   EXPECT_EQ(slots.set_scratch, slot(&VExecutionContext::setDeviceMemory));
@@ -125,11 +156,17 @@ TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
   EXPECT_EQ(slots.set_dla_core, slot(&VBuilderConfig::setDLACore));
   EXPECT_EQ(slots.set_device_type, slot(&VBuilderConfig::setDefaultDeviceType));
   EXPECT_EQ(slots.add_profile, slot(&VBuilderConfig::addOptimizationProfile));
+#if SINCE(8, 6)
   EXPECT_EQ(slots.set_max_aux_streams, slot(&VBuilderConfig::setMaxAuxStreams));
+#endif
+#if SINCE(8, 4)
   EXPECT_EQ(slots.set_pool_limit, slot(&VBuilderConfig::setMemoryPoolLimit));
+#endif
   EXPECT_EQ(slots.set_verbosity, slot(&VBuilderConfig::setProfilingVerbosity));
+#if SINCE(8, 6)
   EXPECT_EQ(slots.set_level, slot(&VBuilderConfig::setBuilderOptimizationLevel));
   EXPECT_EQ(slots.set_hardware_level, slot(&VBuilderConfig::setHardwareCompatibilityLevel));
+#endif
 #if NV_TENSORRT_MAJOR < 11
   EXPECT_EQ(slots.has_fast_int8, slot(&VBuilder::platformHasFastInt8));
 #pragma GCC diagnostic push
@@ -161,7 +198,9 @@ TEST(TensorRtHeaders, HaveTheBuildersFunctionsInTheSlotsThatAreCalled) {
   EXPECT_EQ(slots.error, slot(&IParser::getError));
   // Nobody can point to a destructor: there are two behind clearErrors(), the deleting one last.
   EXPECT_EQ(slots.parser_destructor, slot(&IParser::clearErrors) + 2);
+#if SINCE(8, 6)
   EXPECT_EQ(slots.parser_destructor, slot(&IParser::getUsedVCPluginLibraries) - 1);
+#endif
   EXPECT_EQ(slots.description, slot(&IParserError::desc));
   EXPECT_EQ(slots.node, slot(&IParserError::node));
 #if NV_TENSORRT_MAJOR >= 10
@@ -191,10 +230,16 @@ TEST(TensorRtHeaders, HaveTheBuildersNumbers) {
   EXPECT_EQ(flags.refit, number(Flag::kREFIT));
   EXPECT_EQ(flags.tf32, number(Flag::kTF32));
   EXPECT_EQ(flags.sparse_weights, number(Flag::kSPARSE_WEIGHTS));
+#if SINCE(8, 6)
   EXPECT_EQ(flags.version_compatible, number(Flag::kVERSION_COMPATIBLE));
+#endif
+#if SINCE(8, 4)
   EXPECT_EQ(number(nvinfer1::MemoryPoolType::kWORKSPACE), 0);
+#endif
   EXPECT_EQ(number(nvinfer1::DeviceType::kDLA), 1);
+#if SINCE(8, 6)
   EXPECT_EQ(number(nvinfer1::HardwareCompatibilityLevel::kAMPERE_PLUS), 1);
+#endif
 #if NV_TENSORRT_MAJOR >= 10
   EXPECT_EQ(number(nvinfer1::HardwareCompatibilityLevel::kSAME_COMPUTE_CAPABILITY), 2);
 #endif
@@ -229,25 +274,35 @@ TEST(TensorRtHeaders, HaveTheWorkerBehindTheTable) {
   EXPECT_EQ(Opened<nvinfer1::IOptimizationProfile>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::IHostMemory>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
   EXPECT_EQ(Opened<nvinfer1::ITensor>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+#if SINCE(8, 2)
   EXPECT_EQ(Opened<nvinfer1::IEngineInspector>::worker_offset(), static_cast<std::ptrdiff_t>(sizeof(void*)));
+#endif
 }
 
 TEST(TensorRtHeaders, HaveTheNumbersThatAreCompared) {
   const auto number = [](auto value) { return static_cast<int>(value); };
   using nvinfer1::DataType;
-  const DataType types[] = {DataType::kFLOAT, DataType::kHALF, DataType::kINT8,
-                            DataType::kINT32, DataType::kBOOL, DataType::kUINT8};
-  for (int i = 0; i < 6; ++i) EXPECT_EQ(number(types[i]), i);
+  const DataType types[] = {DataType::kFLOAT, DataType::kHALF, DataType::kINT8, DataType::kINT32, DataType::kBOOL};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(number(types[i]), i);
+#if SINCE(8, 5)
+  EXPECT_EQ(number(DataType::kUINT8), 5);
+#endif
+#if SINCE(8, 6)
   EXPECT_EQ(number(DataType::kFP8), 6);
+#endif
 #if NV_TENSORRT_MAJOR >= 10
   EXPECT_EQ(number(DataType::kBF16), 7);
   EXPECT_EQ(number(DataType::kINT64), 8);
   EXPECT_EQ(number(DataType::kINT4), 9);
   EXPECT_EQ(number(nvinfer1::ExecutionContextAllocationStrategy::kSTATIC), 0);
 #endif
+#if SINCE(8, 2)
   EXPECT_EQ(number(nvinfer1::LayerInformationFormat::kJSON), 1);
+#endif
   EXPECT_EQ(number(nvinfer1::ProfilingVerbosity::kDETAILED), 2);
+#if SINCE(8, 5)
   EXPECT_EQ(number(nvinfer1::TensorIOMode::kINPUT), 1);
+#endif
   EXPECT_EQ(number(nvinfer1::TensorLocation::kHOST), 1);
   EXPECT_EQ(number(nvinfer1::TensorFormat::kLINEAR), 0);
   EXPECT_EQ(number(nvinfer1::OptProfileSelector::kMIN), number(Bound::kMin));
@@ -279,6 +334,7 @@ TEST(TensorRtHeaders, ItsLoggerIsOurs) {
 #endif
 }
 
+#if SINCE(8, 5)
 TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
   struct Sink final : OutputSink {
     CuAddress place(size_t bytes) noexcept override { return 0x1000 + bytes; }
@@ -305,6 +361,7 @@ TEST(TensorRtHeaders, ItsOutputAllocatorIsOurs) {
   allocator->notifyShape("y", dims);
   EXPECT_EQ(sink.shape, (Shape{2, 3, 100'000}));
 }
+#endif
 
 #if NV_TENSORRT_MAJOR >= 10
 TEST(TensorRtHeaders, ItsProgressMonitorIsOurs) {
