@@ -103,6 +103,30 @@ describe('memory', () => {
     expect([3 * 4 * count, 6 * 4 * count]).toContain(bytesTransferred);
   });
 
+  it('of a run’s own can be shared by requests, and nothing changes', async () => {
+    const options = { inFlight: 2, properties: { SHARED_SCRATCH: true } };
+    // The simulated GPU knows no convolutions.
+    const model = await load(simulated ? addOnnx(1, [4]) : convolutions(), options);
+    const count = simulated ? 4 : 3 * side * side;
+    const requests = Array.from({ length: 6 }, () => model.createRequest());
+    const expected = await Promise.all(
+      requests.map(async (request, i) => {
+        const x = noise(count, i + 1);
+        (request.inputs['x']!.data as Float32Array).set(x);
+        await request.run();
+        return numbers((await model.run({ x }))['y']!.data);
+      }),
+    );
+    for (let round = 0; round < 20; round++) await Promise.all(requests.map((request) => request.run()));
+    requests.forEach((request, i) => {
+      expect(numbers(request.outputs['y']!.data)).toEqual(expected[i]);
+    });
+    record('scratch memory', {
+      bytes: model.info.properties['SCRATCH_BYTES'],
+      graphRuns: model.statistics().graphRuns,
+    });
+  });
+
   it('that is not there is an error, and the GPU goes on', async () => {
     // Some releases refuse to build that, and others find out when a request asks for the memory.
     const large = async (): Promise<void> => void (await load(addOnnx(1, [2 ** 30, 2 ** 10]))).createRequest();
