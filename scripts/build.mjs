@@ -193,10 +193,8 @@ const simulatorsTarget = simulatorTarget(
 
 /** For another platform, with Zig. */
 function foreignSimulatorsTarget(platform) {
-  const releases = emulatedReleases;
-  return simulatorTarget(`simulators-${platform}`, tensorrtFiles(releases), tensorrtTargets(releases), () =>
-    zigOptions(platform),
-  );
+  const [files, targets] = [tensorrtFiles(emulatedReleases), tensorrtTargets(emulatedReleases)];
+  return simulatorTarget(`simulators-${platform}`, files, targets, () => zigOptions(platform));
 }
 
 const typescriptTarget = {

@@ -7,11 +7,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { InferenceError } from '../errors.js';
 import { bytesOf } from '../source.js';
-import { damaged, largestModel, Message, tooLarge } from './message.js';
+import { damaged, deepestGraph, largestModel, messageOf, tooLarge, type Message } from './message.js';
 import { fields } from './schema.js';
 
 const external = 1; // TensorProto.DataLocation
-const deepestGraph = 50;
 
 /** All tensors of a model that are somewhere else. */
 function externalTensors(model: Message): Message[] {
@@ -145,8 +144,7 @@ async function mayNameFiles(file: string): Promise<boolean> {
 export async function weightsFingerprint(file: string): Promise<string> {
   if (!(await mayNameFiles(file))) return '';
   const model = await bytesOf(file, 'Convert it on a machine with the tools of its framework.');
-  const message = new Message(new Uint8Array(model.buffer, model.byteOffset, model.length));
-  const locations = new Set(externalTensors(message).map((tensor) => placeOf(tensor).location));
+  const locations = new Set(externalTensors(messageOf(model)).map((tensor) => placeOf(tensor).location));
   const parts: string[] = [];
   for (const location of [...locations].sort()) {
     const hash = createHash('sha256');

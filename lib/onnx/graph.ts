@@ -1,12 +1,9 @@
 /** A model's graphs as nodes and values: who computes what, who uses it, and the element type of each value. */
 import { InferenceError } from '../errors.js';
 import { takeIn } from './external.js';
-import { damaged, largestModel, Message, tooLarge } from './message.js';
+import { damaged, deepestGraph, messageOf, type Message } from './message.js';
 import { floatOperators, outputType, type FloatOperator, type OutputType } from './operators.js';
 import { elementTypes, fields } from './schema.js';
-
-/** Bodies in bodies; exporters nest a handful. */
-const deepestGraph = 50;
 
 export interface Use {
   readonly node: Node;
@@ -267,9 +264,7 @@ function bodyTypes(operator: string, body: Graph | undefined): (number | undefin
  * for a damaged one, and for one with a cycle; the bytes must not change as long as the model is used.
  */
 export function readModel(bytes: Uint8Array, folder?: string): OnnxModel {
-  if (bytes.length > largestModel) throw tooLarge();
-  // Not a Buffer, whose slices are no copies.
-  const message = new Message(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  const message = messageOf(bytes);
   if (folder !== undefined) takeIn(message, folder);
   return modelOf(message);
 }

@@ -21,6 +21,9 @@ function wire(): Wire {
 /** Protobuf's own limit. */
 export const largestModel = 2 ** 31 - 1;
 
+/** Bodies in bodies; exporters nest a handful. */
+export const deepestGraph = 50;
+
 /** An object per field: a file of nothing but tiny fields would otherwise fill the heap. Real models have far fewer. */
 const mostFields = 4_000_000;
 
@@ -296,6 +299,13 @@ export class Message {
   copy(): Message {
     return new Message(this.encode(), this.#budget);
   }
+}
+
+/** A model's bytes as a message. Throws `ERR_INVALID_MODEL`; they must not change as long as it is used. */
+export function messageOf(bytes: Uint8Array): Message {
+  if (bytes.length > largestModel) throw tooLarge();
+  // Not a Buffer, whose slices are no copies.
+  return new Message(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
 }
 
 function write(work: (writer: Writer) => Writer): Uint8Array {

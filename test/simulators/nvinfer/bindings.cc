@@ -89,12 +89,7 @@ Dims profile_dims(EngineWorker* self, int32_t binding, int32_t profile, int32_t 
   const int32_t its_own = binding / in_a_profile(self->plan);
   if (input == nullptr || profile < 0 || profile >= self->plan.profiles || (its_own != 0 && its_own != profile))
     return Dims{-1, {}};
-  Shape all = input->shape;
-  for (int64_t& size : all) {
-    const auto [smallest, largest] = range_of(*input, profile);
-    if (size < 0) size = bound == 0 ? smallest : largest;
-  }
-  return dims_of(all);
+  return dims_of(bound_of(*input, profile, bound));
 }
 
 // ------------------------------------------------------------------------------------------------------- context

@@ -62,6 +62,15 @@ bool is_open(const Shape& shape) {
   return std::any_of(shape.begin(), shape.end(), [](int64_t size) { return size < 0; });
 }
 
+Shape bound_of(const Input& input, int32_t profile, int32_t bound) {
+  Shape shape = input.shape;
+  const auto [smallest, largest] = range_of(input, profile);
+  for (int64_t& size : shape) {
+    if (size < 0) size = bound == 0 ? smallest : largest;
+  }
+  return shape;
+}
+
 Shape engine_shape_of(const Plan& plan, const Output& output) {
   const Input& input = plan.inputs[output.input];
   if (output.op == Output::Op::kNonZero) return {-1};
@@ -381,12 +390,7 @@ int32_t format(EngineWorker* self, const char* name) {
 Dims profile_shape(EngineWorker* self, const char* name, int32_t profile, int32_t bound) {
   const Input* const input = input_named(self->plan, name);
   if (input == nullptr || profile < 0 || profile >= self->plan.profiles) return Dims{-1, {}};
-  Shape shape = input->shape;
-  for (int64_t& size : shape) {
-    const auto [smallest, largest] = range_of(*input, profile);
-    if (size < 0) size = bound == 0 ? smallest : largest;
-  }
-  return dims_of(shape);
+  return dims_of(bound_of(*input, profile, bound));
 }
 int32_t tensor_count(EngineWorker* self) {
   return static_cast<int32_t>(self->plan.inputs.size() + self->plan.outputs.size());

@@ -59,6 +59,8 @@ void put_context_functions_by_name(void** context_table);
 void put_bindings(void** engine_table);
 void put_context_bindings(void** context_table);
 
+// An input's smallest (bound 0), best or largest shape in a profile.
+Shape bound_of(const Input& input, int32_t profile, int32_t bound);
 // As an execution context knows it at first: of bindings what the profile leaves no choice of is not open.
 Shape shape_in(const Input& input, int32_t profile);
 bool is_open(const Shape& shape);
