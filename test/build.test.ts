@@ -104,3 +104,39 @@ test("ctest's output is read, and a line that is not understood is a failure", (
     failed: ['Core.A/0', 'Core.B', expect.stringContaining('3 of its lines')],
   });
 });
+
+test('under the name of a test that failed stands why', () => {
+  const ctest = [
+    '1/2 Test #1: Core.A ..........................***Failed    0.00 sec',
+    'Note: Google Test filter = Core.A',
+    '[ RUN      ] Core.A',
+    'a_test.cc:12: Failure',
+    '  Expected: 1',
+    '[  FAILED  ] Core.A (0 ms)',
+    '',
+    '    Start 2: Core.B',
+    '2/2 Test #2: Core.B ..........................   Passed    0.01 sec',
+    '50% tests passed, 1 tests failed out of 2',
+  ].join('\n');
+  expect(evaluate('results.mjs', `script.parseCtest(${JSON.stringify(ctest)})`)).toEqual({
+    passed: 1,
+    failed: ['Core.A\n    a_test.cc:12: Failure\n    Expected: 1'],
+    skipped: [],
+  });
+  const testResults = [
+    {
+      name: path.join(checkout, 'a.test.ts'),
+      status: 'failed',
+      assertionResults: [
+        { fullName: 'adds', status: 'failed', failureMessages: ['Error: \u001b[31mtwo\u001b[39m\n\n  at a:1'] },
+        { fullName: 'takes', status: 'passed', failureMessages: [] },
+      ],
+    },
+    { name: path.join(checkout, 'b.test.ts'), status: 'failed', message: 'no such module', assertionResults: [] },
+  ];
+  expect(evaluate('results.mjs', `script.parseJest(${JSON.stringify({ testResults })})`)).toEqual({
+    passed: 1,
+    failed: ['a.test.ts: adds\n    Error: two\n    at a:1', 'b.test.ts (does not run)\n    no such module'],
+    skipped: [],
+  });
+});

@@ -19,4 +19,6 @@ void start_reaper() { reaper(); }
 
 void reap(std::function<void()>&& work) { reaper().add(std::move(work)); }
 
+uint64_t await_reaper(std::chrono::milliseconds limit) { return reaper().finish(limit); }
+
 }  // namespace edge

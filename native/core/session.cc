@@ -20,6 +20,24 @@ void destroy_later(std::unique_ptr<Request> request) {
   reap([dead = std::shared_ptr<Request>(std::move(request))]() mutable { dead.reset(); });
 }
 
+// What a request needs, such as memory or one of an engine's few profiles, may still be held by those that were
+// disposed of just now. So where `work` fails, for want of something perhaps, it is tried once more when the reaper has
+// done what it had to do.
+template <typename Work>
+auto after_the_disposed(Work work) {
+  constexpr std::chrono::milliseconds kNone(0), kLimit(1000);
+  const uint64_t before = await_reaper(kNone);
+  try {
+    return work();
+  } catch (...) {
+    const ErrorCode code = current_error().code();
+    const bool for_want =
+        code == ErrorCode::kOutOfMemory || code == ErrorCode::kUnsupported || code == ErrorCode::kBackend;
+    if (!for_want || await_reaper(kLimit) == before) throw;  // nothing was freed meanwhile
+  }
+  return work();
+}
+
 Error early_end_error(ErrorCode code, bool started) {
   switch (code) {
     case ErrorCode::kTimeout:
@@ -98,12 +116,16 @@ std::shared_ptr<Slot> Session::create_slot(const std::vector<Shape>& shapes) {
     if (disposed_) throw Error(ErrorCode::kDisposed, "The model is disposed.", "Load it again.");
     model = model_;
   }
-  auto slot = std::make_shared<Slot>(false);
-  slot->shapes_ = shapes.empty() ? static_shapes(*model) : shapes;
-  slot->request_ = model->create_request();
-  request_count.fetch_add(1, std::memory_order_relaxed);
-  slot->request_->bind(slot->shapes_);
-  slot->bound_ = true;
+  const std::vector<Shape> bound = shapes.empty() ? static_shapes(*model) : shapes;
+  const auto slot = after_the_disposed([&] {
+    auto made = std::make_shared<Slot>(false);
+    made->shapes_ = bound;
+    made->request_ = model->create_request();
+    request_count.fetch_add(1, std::memory_order_relaxed);
+    made->request_->bind(bound);
+    made->bound_ = true;
+    return made;
+  });
   Lock lock(mutex_);
   if (disposed_) throw Error(ErrorCode::kDisposed, "The model is disposed.", "Load it again.");
   own_.erase(std::remove_if(own_.begin(), own_.end(), [](const auto& old) { return old.expired(); }), own_.end());
@@ -150,7 +172,7 @@ std::shared_ptr<Model> Session::shared_model() const {
 }
 
 void Session::reshape(const std::shared_ptr<Slot>& slot, const std::vector<Shape>& shapes) {
-  borrow(slot, [&](Request& request) { request.bind(shapes); });
+  borrow(slot, [&](Request& request) { after_the_disposed([&] { request.bind(shapes); }); });
 }
 
 const std::vector<BoundTensor>& Session::inputs(const std::shared_ptr<Slot>& slot) const {
@@ -460,7 +482,7 @@ void Session::lane_main() {
 
 bool Session::prepare(const std::shared_ptr<Slot>& slot) {
   if (!slot->request_) {
-    std::unique_ptr<Request> request = model_->create_request();
+    std::unique_ptr<Request> request = after_the_disposed([&] { return model_->create_request(); });
     request_count.fetch_add(1, std::memory_order_relaxed);
     Lock lock(mutex_);
     slot->request_ = std::move(request);
@@ -469,7 +491,7 @@ bool Session::prepare(const std::shared_ptr<Slot>& slot) {
   if (!job.staged.empty() || slot->pooled_) {
     if (!slot->bound_ || slot->shapes_ != job.shapes) {
       slot->bound_ = false;
-      slot->request_->bind(job.shapes);
+      after_the_disposed([&] { slot->request_->bind(job.shapes); });
       slot->shapes_ = job.shapes;
       slot->bound_ = true;
     }

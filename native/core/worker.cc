@@ -1,6 +1,5 @@
 #include "core/worker.h"
 
-#include <thread>
 #include <utility>
 
 #include "core/exit_guard.h"
@@ -8,7 +7,9 @@
 namespace edge {
 
 Worker::Worker() {
-  std::thread([this] { run(); }).detach();
+  std::thread thread([this] { run(); });
+  thread_ = thread.get_id();
+  thread.detach();
 }
 
 void Worker::add(std::function<void()>&& work) {
@@ -20,14 +21,23 @@ void Worker::add(std::function<void()>&& work) {
   wake_.notify_one();
 }
 
+uint64_t Worker::finish(std::chrono::milliseconds limit) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (std::this_thread::get_id() != thread_) idle_.wait_for(lock, limit, [this] { return !working_ && work_.empty(); });
+  return done_;
+}
+
 void Worker::run() {
   for (;;) {
     std::function<void()> work;
     {
       std::unique_lock<std::mutex> lock(mutex_);
+      if (std::exchange(working_, false)) ++done_;
+      if (work_.empty()) idle_.notify_all();
       wake_.wait(lock, [this] { return !work_.empty(); });
       work = std::move(work_.front());
       work_.pop_front();
+      working_ = true;
     }
     SdkCall inside;
     work();

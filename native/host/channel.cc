@@ -1,5 +1,6 @@
 #include "host/channel.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -115,6 +116,13 @@ std::optional<Message> Channel::receive(const std::function<bool()>& give_up) co
   body.erase(0, 1);
   message.body = Reader(std::move(body));
   return message;
+}
+
+void Channel::part(std::chrono::milliseconds limit) const noexcept {
+  if (!socket_) return;
+  shutdown(socket_.get(), SHUT_WR);
+  pollfd end{socket_.get(), POLLIN, 0};
+  poll(&end, 1, static_cast<int>(limit.count()));
 }
 
 void Channel::shut_down() const noexcept {

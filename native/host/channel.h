@@ -1,6 +1,7 @@
 // A socket between the parent and its host that carries whole messages, and file descriptors with them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -34,6 +35,9 @@ class Channel {
   // Blocks. Nothing when the other side is gone, or when `give_up` says so, which the parent's end
   // asks about 20 times a second.
   std::optional<Message> receive(const std::function<bool()>& give_up = nullptr) const;
+  // Ends the conversation and waits until the other side has let go of it too. The limit is what the device of a host
+  // that still answers needs to free a request: one that hangs must not hold up everybody.
+  void part(std::chrono::milliseconds limit = std::chrono::milliseconds(100)) const noexcept;
   // Wakes both sides for good. Any thread.
   void shut_down() const noexcept;
 

@@ -36,6 +36,7 @@ class LoadedModel final : public IsolatedModel, public Resident, public std::ena
         weights_(std::move(weights)),
         id_(id),
         allocator_(std::move(allocator)) {}
+  ~LoadedModel() override { connection_.channel.part(); }
 
   const std::vector<TensorSpec>& inputs() const override { return inputs_; }
   const std::vector<TensorSpec>& outputs() const override { return outputs_; }

@@ -15,6 +15,8 @@ constexpr int64_t kNsPerMs = 1'000'000;
 class IsolatedRequest final : public Request {
  public:
   explicit IsolatedRequest(RequestParts parts) : parts_(std::move(parts)), process_(*parts_.process) { connect(); }
+  // What it holds on the device is free where this has ended.
+  ~IsolatedRequest() override { connection_.channel.part(); }
 
   void bind(const std::vector<Shape>& input_shapes) override;
   const std::vector<BoundTensor>& inputs() const override { return inputs_; }

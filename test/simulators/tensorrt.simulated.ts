@@ -129,6 +129,21 @@ describe('what is there', () => {
     });
   });
 
+  it('a request takes the place of one that was disposed just now, where there is one profile', async () => {
+    const source = engine(input('x', 'f32', [-1], 'range 1 8'), output('y', 'add', 'x', '1'), 'profiles 1');
+    for (const isolate of [false, patient]) {
+      const model = await load(source, { isolate });
+      for (let i = 0; i < 50; i++) {
+        const request = model.createRequest({ shapes: { x: [2] } });
+        (request.inputs['x']!.data as Float32Array).fill(i);
+        await request.run();
+        expect(numbers(request.outputs['y']!.data!)).toEqual([i + 1, i + 1]);
+        request.dispose();
+      }
+      await model.dispose();
+    }
+  });
+
   it('`auto` takes an engine there, and leaves other models to other devices', async () => {
     expect((await load(plusOne(), { device: 'auto' })).info.device).toBe('tensorrt:0');
     const other = await failure(load(new TextEncoder().encode('no model'), { device: 'auto' }));

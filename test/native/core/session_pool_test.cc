@@ -5,6 +5,7 @@
 #include "../support/gate.h"
 #include "../support/recorder.h"
 #include "core/clock.h"
+#include "core/reaper.h"
 #include "core/session.h"
 
 namespace edge::test {
@@ -89,6 +90,43 @@ TEST_F(SessionPoolTest, ARequestThatCannotBeMadeFailsItsRun) {
   EXPECT_EQ(sink->count_of(ErrorCode::kOutOfMemory), 2u);
   EXPECT_EQ(sink->count_of(std::nullopt), 2u);
   EXPECT_EQ(session->statistics().failed, 2u);
+}
+
+// A device with room for two requests: one that is made after another was disposed of must not fail because the reaper
+// has not come to that yet.
+TEST_F(SessionPoolTest, WhatWasDisposedOfMakesRoomForTheNext) {
+  std::atomic<int> alive{0}, made{0};
+  const auto make = [&] {
+    ++made;
+    if (alive >= 2) throw Error(ErrorCode::kOutOfMemory, "No room.");
+    ++alive;
+  };
+  FakeHooks hooks;
+  hooks.create = make;
+  hooks.destroy = [&] {
+    sleep_ms(1);
+    --alive;
+  };
+  const auto model = FakeModel::create(hooks);
+  {
+    const auto session = Session::create(model, FakeModel::device(), options_of(1), make_host_allocator());
+    std::shared_ptr<Slot> first = session->create_slot({}), second = session->create_slot({});
+    for (int i = 0; i < 100; ++i) {
+      session->dispose_slot(first);
+      first = session->create_slot({});
+    }
+    await_reaper(kPatience);
+    const int before = made;
+    EXPECT_THROW(session->create_slot({}), Error);
+    EXPECT_EQ(made, before + 1) << "tried again, though nothing makes room";
+    // The same for a run that makes its own.
+    session->dispose_slot(second);
+    const auto sink = std::make_shared<Recorder>();
+    const std::vector<float> values(4, 1);
+    session->submit_copy({view_of(values)}, 0, sink, 0);
+    ASSERT_TRUE(sink->wait(1));
+    EXPECT_EQ(sink->count_of(std::nullopt), 1u);
+  }
 }
 
 TEST_F(SessionPoolTest, OutputsStayWhileTheyAreHeld) {

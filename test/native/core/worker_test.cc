@@ -101,6 +101,32 @@ TEST(WorkerTest, WorkMayAddWork) {
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
+TEST(WorkerTest, FinishWaitsForWorkAndWhatItAdds) {
+  auto* worker = new Worker;
+  EXPECT_EQ(worker->finish(kPatience), 0u);
+  for (uint64_t i = 0; i < 100; ++i) {
+    std::atomic<int> done{0};
+    std::atomic<uint64_t> within{0};
+    worker->add([&] {
+      within = worker->finish(kPatience);  // does not wait for itself
+      sleep_ms(1);
+      worker->add([&] { ++done; });
+    });
+    EXPECT_EQ(worker->finish(kPatience), 2 * i + 2);
+    EXPECT_EQ(done, 1);
+    EXPECT_EQ(within, 2 * i);
+  }
+}
+
+TEST(WorkerTest, FinishGivesUp) {
+  auto* worker = new Worker;
+  Gate go;
+  worker->add([&] { go.wait(); });
+  EXPECT_EQ(worker->finish(std::chrono::milliseconds(1)), 0u);
+  go.open();
+  EXPECT_EQ(worker->finish(kPatience), 1u);
+}
+
 TEST(WorkerTest, TheReaperDoesNotMakeItsCallerWait) {
   auto go = std::make_shared<Gate>();
   Gate done;

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <thread>
 
+#include "../support/gate.h"
 #include "host/shared_memory.h"
 
 namespace edge::test {
@@ -63,6 +65,22 @@ TEST(ChannelTest, ShutDownWakesAReceiver) {
   std::thread waiting([&channel = theirs] { EXPECT_FALSE(channel.receive()); });
   ours.shut_down();
   waiting.join();
+}
+
+TEST(ChannelTest, PartingWaitsUntilTheOtherSideHasLetGo) {
+  auto [ours, theirs] = Channel::pair();
+  std::atomic<bool> let_go{false};
+  std::thread other([&let_go, channel = std::move(theirs)]() mutable {
+    EXPECT_FALSE(channel.receive());
+    let_go = true;
+    channel = Channel();
+  });
+  ours.part(kPatience);
+  EXPECT_TRUE(let_go);
+  other.join();
+  const auto [lonely, frozen] = Channel::pair();
+  lonely.part();  // gives up
+  Channel().part();
 }
 
 // A host may not take the ground from under who reads its memory.
