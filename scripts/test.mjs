@@ -3,6 +3,7 @@
 //   --sanitize address|thread            the native tests under a sanitizer; address also jest on echo and on simulators
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
@@ -23,7 +24,9 @@ const sanitizerOptions = {
 
 /** Runs ctest in a build folder and records its result under the folder's name. */
 function runCtest(name) {
-  const result = spawnSync('ctest', ['--output-on-failure', '--timeout', '300'], {
+  // Twice as many as cores: most of them wait.
+  const jobs = String(2 * os.cpus().length);
+  const result = spawnSync('ctest', ['--output-on-failure', '--timeout', '300', '-j', jobs], {
     cwd: path.join(root, 'build', name), // not --test-dir, which CMake has only since 3.20
     encoding: 'utf8',
     maxBuffer: 1 << 28,
