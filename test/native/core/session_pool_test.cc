@@ -127,6 +127,8 @@ TEST_F(SessionPoolTest, WhatWasDisposedOfMakesRoomForTheNext) {
     ASSERT_TRUE(sink->wait(1));
     EXPECT_EQ(sink->count_of(std::nullopt), 1u);
   }
+  // The last of them count what is on this stack.
+  EXPECT_TRUE(eventually([&] { return model->destroyed == model->created; }));
 }
 
 TEST_F(SessionPoolTest, OutputsStayWhileTheyAreHeld) {
